@@ -7,7 +7,7 @@ import { chosen, digitOf, fitting, numbered, onStage, withRoom } from "../state/
 import { saveView } from "../state/view.js";
 import { h, icon, setAttribute, setProse } from "../ui/dom.js";
 import { createGrip, makeMovable } from "../ui/mover.js";
-import { PHONE } from "../ui/phone.js";
+import { NARROW } from "../ui/phone.js";
 import { drawMaximiser } from "./maximiser.js";
 import { createPanelsMenu } from "./panels-menu.js";
 import { createSides } from "./sides.js";
@@ -296,7 +296,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   }
 
   function arrange() {
-    const staged = PHONE.matches ? [] : staying();
+    const staged = NARROW.matches ? [] : staying();
     const alone = staged.length === 1 ? staged[0] : null;
     const maximised = staged.length ? alone : view.maximised !== null && names.includes(view.maximised) ? view.maximised : null;
     root.toggleAttribute("data-maximised", maximised !== null && !staged.length);
@@ -375,7 +375,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
      * @param {number} staged how many of them
      */
     light(names, staged) {
-      const stages = !PHONE.matches && (!view.own || view.layout === "stage");
+      const stages = !NARROW.matches && (!view.own || view.layout === "stage");
       view.own ??= { layout: view.layout, stage: [...view.stage], hidden: [...view.hidden], maximised: view.maximised, stepSize: view.stepSize };
       for (const { panel, section } of boxes) section.toggleAttribute("data-lit", names.includes(panel.name));
       if (stages) return stage(names.slice(0, staged), staged);

@@ -2,7 +2,7 @@
 
 import { getJson } from "../net/http.js";
 import { forgetSession } from "../net/session.js";
-import { activityAfter, trialAfter } from "../state/activity.js";
+import { activityAfter, repeats, trialAfter } from "../state/activity.js";
 import { OVER } from "../state/ended.js";
 import { withMore } from "../state/evaluations.js";
 import { createGapFiller } from "../state/gaps.js";
@@ -206,8 +206,10 @@ export function createReceiver(store, first) {
   function progress(header) {
     const isMadeAgain = () => state.activity?.name === "redo";
     const before = isMadeAgain();
+    const isNews = !state.progress || !repeats(state.progress, header, state.newest?.header.sequence ?? -1);
     state.progress = header;
     state.activity = activityAfter(state.activity, header, performance.now());
+    if (!isNews) return;
     touch("progress");
     if (isMadeAgain() !== before) touch("status"); // what can be done meanwhile is something else
   }

@@ -24,6 +24,19 @@ export function activityAfter(before, { activity, update }, now) {
 }
 
 /**
+ * Whether a word of where the trainer is tells nothing new. A trainer at rest gives one each second: a sign of life, for
+ * which nothing is to be drawn.
+ *
+ * @param {Header} before the last such word
+ * @param {Header} now
+ * @param {number} newest sequence of the newest snapshot: a word after it takes its place, whatever it says
+ */
+export function repeats(before, now, newest) {
+  const said = (/** @type {Header} */ header) => JSON.stringify({ ...header, sequence: 0 });
+  return before.sequence > newest && !now.activity && said(before) === said(now);
+}
+
+/**
  * What is worth being told; null where nothing is.
  *
  * @param {State} state

@@ -169,6 +169,34 @@ def test_a_phone_shows_one_readable_column(shared_server, new_page):
     assert not dashboard.slider("Clip range ε").is_visible(), "a phone watches"
 
 
+ZOOMED = ({"width": 683, "height": 384}, {"width": 640, "height": 360})
+"""A window of 1366 × 768 and one of 1280 × 720, twice as large as usual."""
+CUT_OFF = """[...document.querySelectorAll(".bar button, .bar select, #settings input")]
+    .filter((control) => control.checkVisibility())
+    .filter((control) => {
+        const { left, right } = control.getBoundingClientRect();
+        return left < 0 || right > innerWidth;
+    })
+    .map((control) => control.ariaLabel || control.textContent)"""
+
+
+@pytest.mark.parametrize("size", ZOOMED, ids=lambda size: size["width"])
+def test_at_twice_the_size_all_controls_are_in_reach(shared_server, new_page, size):
+    page = new_page(viewport=size, device_scale_factor=2)
+    dashboard = Dashboard(page, shared_server(update=1).url)
+    for theme in ("light", "dark", "projector"):
+        until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+        for name in ("Play", "Step", "Back"):
+            assert page.get_by_role("button", name=name, exact=True).is_visible(), (theme, name)
+        assert dashboard.slider("Clip range ε").is_visible(), theme
+        assert page.evaluate(CUT_OFF) == [], theme
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], theme
+        page.keyboard.press("t")
+    assert page.get_by_role("button", name="Stage", exact=True).is_hidden(), "it has no room"
+    dashboard.key("s")
+    assert page.evaluate("document.body.dataset.stage") is None
+
+
 MOVES = """[...document.querySelectorAll("*")].flatMap((e) => ["", "::before", "::after"].map((part) => {
     const s = getComputedStyle(e, part || null);
     return [s.transitionDuration, s.animationName, s.scrollBehavior].join(" ");

@@ -115,3 +115,28 @@ def test_an_update_made_twice_tells_how_far_it_is_and_can_be_cancelled(stage):
     played.progress(update=3, phase="update")
     until(played.page.get_by_role("button", name="Apply to this update").is_visible)
     until(step.is_enabled)
+
+
+COUNT_FRAMES = """() => {
+    const ask = requestAnimationFrame;
+    window.frames_asked = 0;
+    window.requestAnimationFrame = (draw) => (window.frames_asked++, ask(draw));
+}"""
+
+
+def test_a_sign_of_life_of_a_trainer_at_rest_draws_nothing(stage):
+    played = stage(query=ALONE)
+    played.state("paused")
+    played.dashboard.at(state="paused")
+    played.progress(update=3, phase="update")
+    played.page.wait_for_timeout(500)
+    played.page.evaluate(COUNT_FRAMES)
+
+    def asked_for(**said):
+        before = played.page.evaluate("frames_asked")
+        played.progress(**said)
+        played.page.wait_for_timeout(300)
+        return played.page.evaluate("frames_asked") - before
+
+    assert [asked_for(update=3, phase="update") for _ in range(3)] == [0, 0, 0]
+    assert asked_for(update=3, phase="loss", epoch=1, minibatch=1) > 0, "another word is drawn"

@@ -365,6 +365,47 @@ def test_all_that_matters_is_seen_without_scrolling(look_at, page, theme, width,
     assert sample(dashboard).evaluate(CUT) == []
 
 
+CHOICES = """panel => [...panel.querySelectorAll(".choices [role=row]:not(.head)")].map((row) => ({
+    name: row.querySelector("[role=rowheader]").title,
+    change: Math.abs([2, 1].map((at) => row.children[at].textContent.replace("−", "-")).reduce((now, before) => now - before)),
+    taken: row.matches(".taken"),
+    shown: row.querySelector("[role=rowheader]").checkVisibility(),
+}))"""
+NUMBERS = """panel => [...panel.querySelectorAll(".sample-state dt")]
+    .map((name) => [name.innerText, name.checkVisibility()])"""
+
+
+@pytest.mark.parametrize(("env", "choices", "numbers"), [("Forty", 40, 4), ("Several", 32, 4), ("Arm", 34, 17)])
+def test_of_a_long_list_the_rest_is_folded(serve_here, new_page, env, choices, numbers):
+    """Of dozens of choices what was taken and what has changed most are seen: the panel stays beside the clip mask."""
+    server = serve_here("--paused", "--env", f"tests.environments.sized:{env}-v0", "--num-envs", "8")
+    page = new_page(viewport={"width": 1440, "height": 900})
+    dashboard = Dashboard(page, only(server, *LOOKED_AT)).step(update="1")
+    click(dashboard, 2, 30)
+    panel = dashboard.panel("Sample")
+    rows = until(lambda: panel.evaluate(CHOICES), lambda rows: len(rows) == choices)
+    seen, rest = ([row for row in rows if row["shown"] is shown] for shown in (True, False))
+    assert len({row["name"] for row in rows}) == choices
+    assert len(seen) == 6
+    assert not any(row["taken"] for row in rest)
+    rounded = 0.001 + 1e-9
+    others = [row["change"] for row in seen if not row["taken"]]
+    assert min(others, default=1) >= max(row["change"] for row in rest) - rounded
+    listed = panel.evaluate(NUMBERS)
+    assert len(listed) == numbers
+    assert sum(shown for _, shown in listed) == min(numbers, 12)
+    sizes = [dashboard.panel(name).bounding_box() for name in LOOKED_AT]
+    assert sizes[1]["height"] < sizes[0]["height"] + 160, "there is no hole below the mask"
+    fold = panel.locator(".sample-policy summary")
+    assert fold.inner_text() == f"and {choices - 6} that changed less"
+    fold.focus()
+    page.keyboard.press("Enter")
+    until(lambda: all(row["shown"] for row in panel.evaluate(CHOICES)))
+    panel.get_by_label("Find a sample").select_option(label="an inside one")
+    shown(dashboard, region=int(Region.INSIDE))
+    assert all(row["shown"] for row in panel.evaluate(CHOICES)), "whoever unfolds it sees all of the next sample, too"
+
+
 def test_a_picture_that_failed_can_be_asked_for_again(look_at, page, faults):
     faults.expect("/pictures/")
     page.route("**/pictures/**", lambda route: route.abort())

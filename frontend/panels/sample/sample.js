@@ -10,7 +10,7 @@ import { regionOf } from "../../ppo/regions.js";
 import { factsOf, withClipRange } from "./facts.js";
 import { createPicture } from "./picture.js";
 import { createSeek } from "./seek.js";
-import { note, pairs, part } from "./parts.js";
+import { createFold, foremost, note, pairs, part } from "./parts.js";
 import { sumParts } from "./sums.js";
 import { calculation, n, verdict } from "./words.js";
 import { cellOf, credit, holds } from "../../state/snapshot.js";
@@ -35,6 +35,7 @@ const CHOOSE = "Click a cell of the clip mask, a sample in Surrogate or Values o
 const GONE = "Its picture is gone with the server that this run ran on.";
 const UNSEEN = ": no page showed this panel then, or the run went at full speed, where they are not.";
 const UNPICTURED = "No picture was recorded: that is done while the run is stepped or in slow motion.";
+const [CHOICES, NUMBERS] = [6, 12]; // of a policy and of a state, that are shown at once
 const ENDS = ["", "the episode terminates here", "the episode is truncated here"];
 
 /** @param {HTMLElement} body @param {PanelContext} context @returns {PanelView} */
@@ -45,6 +46,7 @@ function mount(body, context) {
   const state_ = h("div", { class: "sample-state" });
   const policy = h("div", { class: "sample-policy" });
   const values = h("div", { class: "sample-values" });
+  const folds = { policy: createFold(), state: createFold() };
   const sums = h("div", { class: "sample-sums" });
   const all = h(
     "div",
@@ -86,8 +88,8 @@ function mount(body, context) {
       const pictured = state.run && !state.recorded && !state.held && snapshot.header.pictured;
       if (pictured) picture.draw({ run: /** @type {Run} */ (state.run).id, update: snapshot.header.update, ...facts });
       else picture.explain(state.recorded || isText ? "" : state.held ? GONE : (snapshot.header.unpictured ?? UNPICTURED));
-      state_.replaceChildren(...stateParts(snapshot, facts, context));
-      policy.replaceChildren(...policyParts(facts));
+      state_.replaceChildren(...stateParts(snapshot, facts, context, folds.state));
+      policy.replaceChildren(...policyParts(facts, folds.policy));
       values.replaceChildren(...valueParts(snapshot, facts));
       sums.replaceChildren(...sumParts(snapshot, facts, previewOf(state)));
     },
@@ -132,8 +134,8 @@ function placeInWords(snapshot, { environment, step, end, inMinibatch }) {
   return parts.join("; ");
 }
 
-/** @param {Snapshot} snapshot @param {Facts} facts @param {PanelContext} context */
-function stateParts(snapshot, { environment, step, observation, unsent, space, inFull }, context) {
+/** @param {Snapshot} snapshot @param {Facts} facts @param {PanelContext} context @param {ReturnType<typeof createFold>} fold */
+function stateParts(snapshot, { environment, step, observation, unsent, space, inFull }, context, fold) {
   const { header } = snapshot;
   if (textOf(snapshot)) return part("Sequence", sequence(snapshot, environment, step, context));
   if (!inFull)
@@ -149,8 +151,10 @@ function stateParts(snapshot, { environment, step, observation, unsent, space, i
       "State s",
       note(`${header.pictured ? "What the policy sees is shown above, the frames of a stack row by row. An" : "An"} image: ${space}`),
     );
-  const more = unsent ? note(`and ${unsent} more`) : null;
-  return part("State s", pairs(observation.map(({ name, value }) => [name, number(value)])), more);
+  const list = (/** @type {Facts["observation"]} */ some) => pairs(some.map(({ name, value }) => [name, number(value)]));
+  const [shown, rest] = foremost(observation, NUMBERS);
+  const folded = rest.length ? fold(`and ${rest.length} more`, list(rest)) : null;
+  return part("State s", list(shown), folded, unsent ? note(`and ${unsent} more, which are not sent`) : null);
 }
 
 /**
@@ -169,21 +173,26 @@ function sequence(snapshot, environment, step, context) {
   return h("p", { class: "sample-text" }, ...tokens);
 }
 
-/** @param {Facts} facts */
-function policyParts({ policy, action, isBox, inFull }) {
+/** Of dozens of choices those that were taken (no probability changes by 2), and those that have changed most. @param {Facts} facts @param {ReturnType<typeof createFold>} fold */
+function policyParts({ policy, action, isBox, inFull }, fold) {
   if (!inFull) return [];
   const inTable = policy.some(({ taken }) => taken); // which then says what was done
-  const found = policy.length
-    ? h(
-        "div",
-        { class: "choices", role: "table", "aria-label": "The policy before the update and now" },
-        head(),
-        ...policy.map((choice) => row(choice, isBox)),
-      )
-    : null;
+  const most = Math.max(CHOICES, policy.filter(({ taken }) => taken).length);
+  const [shown, rest] = foremost(policy, most, ({ before, now, taken }) => (taken ? 2 : Math.abs(now - before)));
+  const folded = rest.length ? fold(`and ${rest.length} that changed less`, choiceTable(rest, isBox)) : null;
   const ruled = policy.some(({ forbidden }) => forbidden) ? note("Hatched: forbidden here by the action mask.") : null;
-  return part("Action and policy", inTable ? null : h("p", { class: "sample-action" }, action ?? ""), found, ruled);
+  const said = inTable ? null : h("p", { class: "sample-action" }, action ?? "");
+  return part("Action and policy", said, policy.length ? choiceTable(shown, isBox) : null, folded, ruled);
 }
+
+/** @param {Facts["policy"]} choices @param {boolean} isBox */
+const choiceTable = (choices, isBox) =>
+  h(
+    "div",
+    { class: "choices", role: "table", "aria-label": "The policy before the update and now" },
+    head(),
+    ...choices.map((choice) => row(choice, isBox)),
+  );
 
 /** @param {Snapshot} snapshot @param {Facts} facts */
 function valueParts(snapshot, { reward, rewardUsed, valueOld, valueTarget, valueNow, raw, used }) {
