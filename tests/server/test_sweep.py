@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from types import SimpleNamespace
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 
 from ppo_scope.cli import main
+from ppo_scope.cli.sweep import Board
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.records import sweeps
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import Store
 from ppo_scope.runs import supervisor as supervisor_module
-from ppo_scope.runs.sweeping import Sweeping
+from ppo_scope.runs.sweeping import Standing, Sweeping
 from tests.live import LiveServer
 from tests.runs import house
 from tests.server.scope_page import leaders, wait_for
@@ -155,3 +157,14 @@ def test_what_cannot_be_swept_is_refused_in_a_line_before_anything_begins(tmp_pa
     said = capsys.readouterr()
     assert said.err.count("\n") == 1 and words in said.err and said.out == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_the_bar_of_all_runs_counts_those_that_have_come_to_their_end(capsys):
+    planned = sweeps.plan("one", Settings(total_steps=1000), {"clip_range": [0.1, 0.2, 0.3]}, 1)
+    board = Board(planned, quiet=False)
+    ended, stopped, refused = (Standing(one) for one in planned.planned)
+    ended.state, stopped.state, refused.problem = "finished", "stopped", "There is no room."
+    for one in (ended, stopped, refused):
+        board.moved(one)
+    board.close()
+    assert re.search(r"runs .* 1/3 ", capsys.readouterr().err)

@@ -148,18 +148,19 @@ class Board:
         self._progress: Progress | None = None
         self._whole: TaskID | None = None
         self._bars: dict[int, TaskID] = {}
-        self._ended: set[int] = set()
+        self._finished: set[int] = set()
 
     def moved(self, standing: Standing) -> None:
         """A run stands otherwise than before."""
-        from ppo_scope.wire.codes import ENDED
+        from ppo_scope.wire.codes import ENDED, RunState
 
         if self._quiet:
             return
         progress = self._progress or self._begun()
         key, over = id(standing), bool(standing.problem) or standing.state in ENDED
+        if standing.state == RunState.FINISHED:
+            self._finished.add(key)
         if over:
-            self._ended.add(key)
             if key in self._bars:
                 progress.remove_task(self._bars.pop(key))
         else:
@@ -169,7 +170,7 @@ class Board:
             shown = "" if standing.returns is None else f"return {standing.returns:.1f}"
             progress.update(self._bars[key], completed=standing.steps, returns=shown)
         assert self._whole is not None
-        progress.update(self._whole, completed=len(self._ended))
+        progress.update(self._whole, completed=len(self._finished))
 
     def close(self) -> None:
         """Leave the terminal as it is."""
@@ -282,9 +283,9 @@ def _summarise(sweeping: Sweeping, library: Library, as_json: bool) -> int:
         _print_table(compared)
         for run, problem in problems.items():
             print(printable(f"Run {run}: {problem}" if run else problem))
-        print(f"\n{done} of {len(found)} runs of sweep {sweeping.sweep.name} have come to their end.", end=" ")
+        print(f"\n{done} of {len(found)} runs of sweep {sweeping.sweep.name} have come to their end.", end="")
         best = _best(compared)
-        print(f"`ppo-scope open {best}` shows the best one." if best else "")
+        print(f" `ppo-scope open {best}` shows the best one." if best else "")
         if done < len(found):
             print(f"`ppo-scope sweep --resume {sweeping.sweep.name}` goes on with the others.")
     return 0 if done == len(found) else 1
