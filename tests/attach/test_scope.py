@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import subprocess
 import sys
 
 import numpy as np
@@ -30,6 +31,7 @@ from tests.attach.elsewhere import (
     the_run,
     waiting_server,
 )
+from tests.live import environment
 from tests.server.scope_page import wait_for
 
 UPDATES = 12
@@ -245,6 +247,22 @@ def test_each_update_is_reported_once_whether_its_end_is_told_never_or_twice():
     assert ended == [(1, 2), (2, 1), (3, 3), (4, 2)]
     assert values == pytest.approx([0.1, 0.2, 0.3, 0.4]), "what was set takes effect at the next rollout in any case"
     scope.close()
+
+
+UNCLOSED = """
+import numpy, ppo_scope
+scope = ppo_scope.Scope(clip_range=0.2)
+rows = {name: numpy.zeros((4, 2)) for name in ("actions", "rewards", "log_probs", "advantages")}
+scope.rollout(**rows)
+scope.update()
+"""
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_process_ends_though_its_scope_was_never_closed(rank):
+    """The one of a process that only takes part has no line, and no thread begins at the process's very end."""
+    with_others = {**environment(), "TORCHELASTIC_RUN_ID": "tests", "RANK": rank, "PPO_SCOPE_URL": nowhere()}
+    subprocess.run([sys.executable, "-c", UNCLOSED], env=with_others, timeout=60, check=True)
 
 
 @pytest.mark.parametrize("which", ["of before", "in flight", "none"])
