@@ -284,6 +284,19 @@ def test_what_failed_before_a_run_is_no_cause_of_its_end_and_what_ends_it_is(whi
     assert (state, "its own" in (cause or "")) == (("failed", True) if which == "in flight" else ("finished", False))
 
 
+@pytest.mark.parametrize("name", ["values", "entropy", "old_log_prob", "returns", "penalty"])
+def test_minibatches_of_an_update_tell_the_same(name):
+    scope = small_scope()
+    given = {"samples": torch.tensor([0, 1]), "log_prob": torch.zeros(2), "advantages": torch.tensor([1.0, -1.0])}
+    for first, second in (({}, {name: torch.ones(2)}), ({name: torch.ones(2)}, {})):
+        rollout(scope)
+        scope.minibatch(**given, **first)
+        with pytest.raises(ValueError, match=f"{name} was told of some minibatches of this update, and not of others"):
+            scope.minibatch(**given, **second)
+        assert scope.update()
+    scope.close()
+
+
 def test_minibatches_may_have_any_sizes():
     scope, draws = small_scope(), np.random.default_rng(1)
     ended = noting_updates(scope)
