@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import subprocess
 import sys
 
 import numpy as np
@@ -30,6 +31,7 @@ from tests.attach.elsewhere import (
     the_run,
     waiting_server,
 )
+from tests.live import environment
 from tests.server.scope_page import wait_for
 
 UPDATES = 12
@@ -247,6 +249,22 @@ def test_each_update_is_reported_once_whether_its_end_is_told_never_or_twice():
     scope.close()
 
 
+UNCLOSED = """
+import numpy, ppo_scope
+scope = ppo_scope.Scope(clip_range=0.2)
+rows = {name: numpy.zeros((4, 2)) for name in ("actions", "rewards", "log_probs", "advantages")}
+scope.rollout(**rows)
+scope.update()
+"""
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_process_ends_though_its_scope_was_never_closed(rank):
+    """The one of a process that only takes part has no line, and no thread begins at the process's very end."""
+    with_others = {**environment(), "TORCHELASTIC_RUN_ID": "tests", "RANK": rank, "PPO_SCOPE_URL": nowhere()}
+    subprocess.run([sys.executable, "-c", UNCLOSED], env=with_others, timeout=60, check=True)
+
+
 @pytest.mark.parametrize("which", ["of before", "in flight", "none"])
 def test_what_failed_before_a_run_is_no_cause_of_its_end_and_what_ends_it_is(which, monkeypatch):
     """A notebook remembers the error of a cell for as long as it runs."""
@@ -264,6 +282,19 @@ def test_what_failed_before_a_run_is_no_cause_of_its_end_and_what_ends_it_is(whi
             scope.close()
     [(state, cause)] = states
     assert (state, "its own" in (cause or "")) == (("failed", True) if which == "in flight" else ("finished", False))
+
+
+@pytest.mark.parametrize("name", ["values", "entropy", "old_log_prob", "returns", "penalty"])
+def test_minibatches_of_an_update_tell_the_same(name):
+    scope = small_scope()
+    given = {"samples": torch.tensor([0, 1]), "log_prob": torch.zeros(2), "advantages": torch.tensor([1.0, -1.0])}
+    for first, second in (({}, {name: torch.ones(2)}), ({name: torch.ones(2)}, {})):
+        rollout(scope)
+        scope.minibatch(**given, **first)
+        with pytest.raises(ValueError, match=f"{name} was told of some minibatches of this update, and not of others"):
+            scope.minibatch(**given, **second)
+        assert scope.update()
+    scope.close()
 
 
 def test_minibatches_may_have_any_sizes():

@@ -260,8 +260,10 @@ class Watcher:
 
         That may show in any thread, in the middle of anything, so it is done by one of its own, and looks at nothing.
         """
-        if not getattr(self, "off", True) and getattr(self, "_pid", None) == os.getpid():
-            with contextlib.suppress(RuntimeError):  # the process ends, and has said goodbye
+        if sys.is_finalizing() or getattr(self, "off", True):  # what is owed at the process's end has been sent
+            return
+        if getattr(self, "_line", None) is not None and self._pid == os.getpid():
+            with contextlib.suppress(RuntimeError):  # as late as that no thread begins any more
                 threading.Thread(target=self.close, kwargs={"shown": False}, name="ppo-scope goodbye").start()
 
     # Inside

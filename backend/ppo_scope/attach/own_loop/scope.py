@@ -48,6 +48,12 @@ from ppo_scope.probes.subject import Abilities, Distribution
 
 NOTHING: dict[str, float] = {}
 """Of its losses, a loop tells as a rule."""
+MAY_BE_TOLD = "values", "entropy", "old_log_prob", "returns", "penalty"
+"""Of each minibatch."""
+NOT_ALIKE = (
+    "{name} was told of some minibatches of this update, and not of others: their means would not be of the same. "
+    "Tell it of all of them, or of none."
+)
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
 
 
@@ -125,6 +131,7 @@ class Scope:
         self._update: PassingUpdate | None = None
         self._index = 0
         self._count = self._passed = 0  # of minibatches in this update, and of the samples in them
+        self._tells = (False,) * len(MAY_BE_TOLD)  # which of them minibatches bring
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
         self._open = False  # an update that has begun has not ended
@@ -370,6 +377,20 @@ class Scope:
         update = self._update
         if update is None or update.batch is None:
             raise Misshapen(ROLLOUT_FIRST)
+        told = (
+            values is not None,
+            entropy is not None,
+            old_log_prob is not None,
+            returns is not None,
+            penalty is not None,
+        )
+        if told != self._tells:
+            if self._count:
+                apart = next(
+                    name for name, one, first in zip(MAY_BE_TOLD, told, self._tells, strict=True) if one != first
+                )
+                raise Misshapen(NOT_ALIKE.format(name=apart))
+            self._tells = told
         count, alike, which = update.batch.values.shape[0], None, None
         if self._index > 1 and old_log_prob is None and returns is None and penalty is None:
             alike = copied(samples, log_prob, advantages, values, entropy)
@@ -394,8 +415,10 @@ class Scope:
         if alike is not None:
             update.passed.append(Passed(now, *alike, values is not None, entropy is not None))
         elif which is not None:
-            told = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
-            update.told.append(noted(now, which, **told, old_log_prob=old_log_prob, returns=returns, penalty=penalty))
+            columns = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
+            update.told.append(
+                noted(now, which, **columns, old_log_prob=old_log_prob, returns=returns, penalty=penalty)
+            )
         self._count += 1
         update.size = max(size, update.size)
         if loss is policy_loss is value_loss is None:
