@@ -13,19 +13,21 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
 import ppo_scope
+from tests.environments.several import Several
 
 
-def made(env="CartPole-v1", *, masked=False, recurrent=False, **settings):
+def made(env="CartPole-v1", *, masked=False, recurrent=False, several=False, **settings):
     torch.set_num_threads(1)  # beside busy cores more of them wait for each other, a hundred times as long
     usual = {"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu"}
+    policy, env = ("MultiInput", Several) if several else ("Mlp", env)
     if masked:
         env = InvalidActionEnvDiscrete(dim=8, n_invalid_actions=5)
         return MaskablePPO("MlpPolicy", env, **{**usual, **settings})
     if recurrent:
         kwargs = {"lstm_hidden_size": 8, "net_arch": [16]}
         usual |= {"n_steps": 64, "policy_kwargs": kwargs}
-        return RecurrentPPO("MlpLstmPolicy", make_vec_env(env, 2, seed=3), **{**usual, **settings})
-    return PPO("MlpPolicy", env, **{**usual, **settings})
+        return RecurrentPPO(f"{policy}LstmPolicy", make_vec_env(env, 2, seed=3), **{**usual, **settings})
+    return PPO(f"{policy}Policy", make_vec_env(env, 1, seed=3) if several else env, **{**usual, **settings})
 
 
 def main(steps, *, plain=False, **settings):

@@ -12,7 +12,6 @@ import pytest
 import torch
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.envs import SimpleMultiObsEnv
 
 from ppo_scope.attach.record import Phase
 from ppo_scope.attach.sb3.stable_baselines import Watched, watch
@@ -53,6 +52,8 @@ CASES = {
     "one network": {"policy_kwargs": {"share_features_extractor": True, "net_arch": [16]}, "ent_coef": 0.01},
     "masked": {"masked": True, "ent_coef": 0.01},
     "recurrent": {"recurrent": True, "ent_coef": 0.01},
+    "of several parts": {"several": True},
+    "recurrent, of several parts": {"several": True, "recurrent": True},
 }
 
 
@@ -313,6 +314,29 @@ def test_padding_counts_for_nothing_and_the_policy_remembers(monkeypatch):
     watched.watcher.close()
 
 
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_observations_of_several_parts_are_judged_as_the_policy_judged_them(recurrent, monkeypatch):
+    set_nowhere(monkeypatch)
+    model = sb3_loop.made(several=True, recurrent=recurrent)
+    watched = Watched(model, None, False)
+    reached, judged = watched.watcher.reached, []
+
+    def noting(phase):
+        reached(phase)
+        if phase.kind is PhaseKind.ADVANTAGES:
+            batch = phase.update.batch
+            outputs, values = watched.policy.judge(batch)
+            log_probs, _ = watched.policy.distribution.evaluate(outputs, batch.actions)
+            judged.append((values - batch.values, log_probs - batch.log_probs))
+
+    watched.watcher.reached = noting
+    model.learn(256)
+    assert len(judged) == 2
+    assert all(torch.allclose(off, torch.zeros(()), atol=2e-6) for both in judged for off in both)
+    bits, choice, *_ = watched.observation_space.spaces
+    assert (bits, choice) == ("bits", "choice"), "each number of a row has its name"
+
+
 def test_whatever_can_be_set_can_be_switched_off_and_trains_on(monkeypatch, capfd):
     set_nowhere(monkeypatch)
     model = sb3_loop.made(max_grad_norm=math.inf)
@@ -358,8 +382,6 @@ def test_what_is_no_ppo_of_theirs_is_refused_with_a_sentence():
         watch(A2C("MlpPolicy", "CartPole-v1", device="cpu"))
     with pytest.raises(TypeError, match=r"this is DQN\. It has a loss of its own"):
         watch(DQN("MlpPolicy", "CartPole-v1", device="cpu"))
-    with pytest.raises(TypeError, match="several observations at once"):
-        watch(PPO("MultiInputPolicy", SimpleMultiObsEnv(), n_steps=64, device="cpu"))
     with pytest.raises(TypeError, match=r"this is a dict\. A loop of one's own is shown by ppo_scope\.Scope"):
         watch({})
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.attach.arrays import deltas_of, flat
 from ppo_scope.attach.record import Batch, Episode, Rollout
+from ppo_scope.attach.sb3.parts import joined
 from ppo_scope.attach.sb3.recurrent import RecurrentBatch
 from ppo_scope.probes.record import Floats
 
@@ -82,7 +83,7 @@ class Buffered(NamedTuple):
             if rows:
                 cut[step, rows] = True
         return cls(
-            observations=keep(buffer.observations),
+            observations=keep(joined(buffer.observations)),
             actions=keep(buffer.actions),
             rewards=keep(buffer.rewards),
             given=given,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ppo_scope.attach.policy import AT_ONCE, Policy
 from ppo_scope.attach.record import Habits
+from ppo_scope.attach.sb3.parts import Parts, apart
 from ppo_scope.ppo.distributions import Bernoulli, DiagonalGaussian
 from ppo_scope.ppo.spaces import distribution_of
 from ppo_scope.probes.record import Minibatch, Update
@@ -31,9 +32,10 @@ class ForeignPolicy(Policy):
     }
     hooks = ("evaluate_actions",)
 
-    def __init__(self, policy: Any, action_space: gym.Space[Any]) -> None:
+    def __init__(self, policy: Any, action_space: gym.Space[Any], parts: Parts | None = None) -> None:
+        """`parts`: of observations that have several."""
         super().__init__(policy, _distribution_of(action_space, policy))
-        self._policy = policy
+        self._policy, self._parts = policy, parts
         self.evaluate: Callable[..., Any] = policy.evaluate_actions
         """Without our hooks."""
 
@@ -66,14 +68,19 @@ class ForeignPolicy(Policy):
             observations, masks = observations[which], None if masks is None else masks[which]
         made = []
         for start in range(0, len(observations), AT_ONCE):
-            part = observations[start : start + AT_ONCE].to(self.device)
+            part = self._seen(observations[start : start + AT_ONCE])
             allowed = () if masks is None else (masks[start : start + AT_ONCE].to(self.device),)
             made.append(self._outputs(module.get_distribution(part, *allowed)).cpu())
         return torch.cat(made)
 
     def _values(self, module: Any, batch: Any) -> Tensor:
         parts = torch.split(batch.observations, AT_ONCE)
-        return torch.cat([module.predict_values(part.to(self.device)).flatten() for part in parts]).cpu()
+        return torch.cat([module.predict_values(self._seen(part)).flatten() for part in parts]).cpu()
+
+    def _seen(self, observations: Tensor) -> Any:
+        """As a policy takes them."""
+        there = observations.to(self.device)
+        return there if self._parts is None else apart(there, self._parts)
 
     def _evaluated(self, update: Update, minibatch: Minibatch) -> tuple[Tensor, Tensor, Tensor | None]:
         batch, device = update.batch, self.device
@@ -83,9 +90,8 @@ class ForeignPolicy(Policy):
         actions = batch.actions[which].to(device)
         if isinstance(self.distribution, Bernoulli):  # torch's takes no whole numbers
             actions = actions.float()
-        found: tuple[Tensor, Tensor, Tensor | None] = self.evaluate(
-            batch.observations[which].to(device), actions, **masks
-        )
+        seen = self._seen(batch.observations[which])
+        found: tuple[Tensor, Tensor, Tensor | None] = self.evaluate(seen, actions, **masks)
         return found
 
     def _outputs(self, found: Any) -> Tensor:

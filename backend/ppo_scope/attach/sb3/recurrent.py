@@ -69,12 +69,12 @@ class RecurrentPolicy(ForeignPolicy):
         found = module.predict_values(seen, states, starts)
         return _time_first(found.flatten().cpu(), batch.starts.shape[1])
 
-    def _whole(self, batch: Any, states: States) -> tuple[States, Tensor, Tensor]:
+    def _whole(self, batch: Any, states: States) -> tuple[States, Any, Tensor]:
         """(states before the first step, observations, starts) [N·M, …]: one environment after the other."""
         rows, seen = batch.starts.shape[1], batch.observations
         by_row = seen.reshape(-1, rows, *seen.shape[1:]).transpose(0, 1).reshape(seen.shape)
         hidden, cell = (one[0].to(self.device) for one in states)
-        return (hidden, cell), by_row.to(self.device), batch.starts.T.reshape(-1).to(self.device)
+        return (hidden, cell), self._seen(by_row), batch.starts.T.reshape(-1).to(self.device)
 
     def _evaluated(self, update: Update, minibatch: Minibatch) -> tuple[Tensor, Tensor, Tensor | None]:
         from sb3_contrib.common.recurrent.type_aliases import RNNStates
@@ -95,7 +95,7 @@ class RecurrentPolicy(ForeignPolicy):
             return hidden.to(self.device), cell.to(self.device)
 
         states = RNNStates(at_first(batch.policy_states), at_first(batch.value_states))
-        seen, actions = padded(batch.observations[samples]), padded(batch.actions[samples])
+        seen, actions = self._seen(padded(batch.observations[samples])), padded(batch.actions[samples])
         values, log_prob, entropy = self.evaluate(seen, actions, states, padded(batch.starts[steps, rows]))
         which = padded(torch.ones(len(samples))).nonzero().squeeze(1)
         return values.flatten()[which], log_prob[which], None if entropy is None else entropy[which]

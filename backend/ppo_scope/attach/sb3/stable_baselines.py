@@ -34,6 +34,7 @@ from ppo_scope.attach.sb3.buffered import Buffered, is_of_a_library
 from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
 from ppo_scope.attach.sb3.model_parts import Listening, env_of
 from ppo_scope.attach.sb3.model_settings import CHANGEABLE, ModelSettings
+from ppo_scope.attach.sb3.parts import parts_of, space_of
 from ppo_scope.attach.sb3.recurrent import RecurrentPolicy, answers_of, unpadded
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, PhaseKind
@@ -45,7 +46,6 @@ REFUSED = (
     "{what}. {why}A loop of one's own is shown by ppo_scope.Scope: see docs/attach.md."
 )
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
-SEVERAL = "They are a Dict, which is not known here yet. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 NOT_KEPT = "Nobody looked when this update began, so where that was has not been kept. Step to the next one first."
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
@@ -80,8 +80,6 @@ def why_not(model: Any) -> str | None:
     names = [f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in type(model).__mro__]
     what = names[0].replace("stable_baselines3.", "its ") if names else ""
     known = bool(KNOWN & set(names))
-    if known and isinstance(model.observation_space, gym.spaces.Dict):
-        return REFUSED.format(what="one of several observations at once", why=SEVERAL)
     if known:
         return None
     if "stable_baselines3.A2C" in names:
@@ -109,16 +107,15 @@ class Watched(Loop):
         self._count = 0  # of the update's
         self._train: Callable[[], None] = lambda: None
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
-        self._learned = (
-            0,
-            0,
-        )  # steps before the latest `learn`, which may count from 0 again, and those that it has made
+        # Steps before the latest `learn`, which may count from 0 again, and those that it has made.
+        self._learned = (0, 0)
         self._recurrent = hasattr(model, "_last_lstm_states")
+        parts = parts_of(model.observation_space)
         self.policy: ForeignPolicy = (RecurrentPolicy if self._recurrent else ForeignPolicy)(
-            model.policy, model.action_space
+            model.policy, model.action_space, parts
         )
         self.env = env_of(model)
-        self.observation_space: gym.Space[Any] = model.observation_space
+        self.observation_space: gym.Space[Any] = model.observation_space if parts is None else space_of(parts)
         self.observation = str(model.observation_space)
         self.is_image = bool(len(model.observation_space.shape or ()) == 3)
         self.settings = ModelSettings(model, self.policy)
