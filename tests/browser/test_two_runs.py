@@ -3,7 +3,7 @@
 import json
 import re
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.labels import OVERLAPS
 from tests.browser.test_accessibility import violations
 from tests.browser.test_runs import beside, items, opener_of
@@ -177,7 +177,7 @@ def test_what_waits_for_a_compared_run_is_dropped_where_an_example_comes_on_show
 def test_each_run_of_two_is_led_by_itself_and_ends_by_itself(server, page, new_page):
     live, dashboard = open_two(server, page)
     stepped(page, 2, 1)
-    elsewhere = Dashboard(new_page(), live.url)
+    elsewhere = Dashboard(new_page(), only(live, "Loss components"))
     elsewhere.page.locator(".run").click()
     items(elsewhere.page).first.click()
     elsewhere.at(update="1")
