@@ -258,6 +258,7 @@ def test_two_runs_have_room_on_stage_in_a_narrow_window(look_at, page):
             assert page.evaluate(BEYOND) == [], (theme, width)
 
 
+DRAWN = "panel => [...panel.querySelectorAll('.chart')].filter(({ data }) => data).length"
 BESIDE_ITS_CHART = """() => [...document.querySelectorAll(".chart svg text")].filter((text) => {
     const [own, chart] = [text, text.closest(".chart")].map((one) => one.getBoundingClientRect());
     const across = own.left < chart.left - 1 || own.right > chart.right + 1;
@@ -273,8 +274,7 @@ def test_in_large_type_two_runs_have_room_for_their_labels_in_a_narrow_window(lo
         page.set_viewport_size({"width": width, "height": 720})
         for panel in page.locator(".panel[data-sides]:visible").all():
             panel.scroll_into_view_if_needed()
-            drawn = "panel => [...panel.querySelectorAll('.chart')].filter(({ data }) => data).length"
-            until(lambda panel=panel: panel.evaluate(drawn), lambda drawn: drawn == 2)
+            until(lambda panel=panel: panel.evaluate(DRAWN), lambda drawn: drawn == 2)
         until(lambda: page.evaluate(OVERLAPS), lambda found: not found, 10_000)
         assert page.evaluate(BESIDE_ITS_CHART) == [], width
 
