@@ -258,6 +258,27 @@ def test_two_runs_have_room_on_stage_in_a_narrow_window(look_at, page):
             assert page.evaluate(BEYOND) == [], (theme, width)
 
 
+DRAWN = "panel => [...panel.querySelectorAll('.chart')].filter(({ data }) => data).length"
+BESIDE_ITS_CHART = """() => [...document.querySelectorAll(".chart svg text")].filter((text) => {
+    const [own, chart] = [text, text.closest(".chart")].map((one) => one.getBoundingClientRect());
+    const across = own.left < chart.left - 1 || own.right > chart.right + 1;
+    return own.width && (across || own.top < chart.top - 1 || own.bottom > chart.bottom + 1);
+}).map((text) => `${text.closest(".panel").ariaLabel}: ${text.textContent}`)"""
+
+
+def test_in_large_type_two_runs_have_room_for_their_labels_in_a_narrow_window(look_at, page):
+    shown = "ratio-histogram,loss-components,surrogate,kl-and-clipping,policy"
+    look_at(update=2, query=f"?theme=projector&panels={shown}&beside=recording:cartpole")
+    until(lambda: page.locator(".panel[data-sides]:visible").count(), lambda count: count == 5)
+    for width in (1024, 960, 820):
+        page.set_viewport_size({"width": width, "height": 720})
+        for panel in page.locator(".panel[data-sides]:visible").all():
+            panel.scroll_into_view_if_needed()
+            until(lambda panel=panel: panel.evaluate(DRAWN), lambda drawn: drawn == 2)
+        until(lambda: page.evaluate(OVERLAPS), lambda found: not found, 10_000)
+        assert page.evaluate(BESIDE_ITS_CHART) == [], width
+
+
 GIVEN = """
 const series = (steps) => ({ first: 1, length: steps.length, column: () => Float64Array.from(steps) });
 const [one, other] = [series([64, 128, 192]), series([100, 200])].map((series) => ({ series }));
