@@ -109,10 +109,8 @@ class Watched(Loop):
         self._count = 0  # of the update's
         self._train: Callable[[], None] = lambda: None
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
-        self._learned = (
-            0,
-            0,
-        )  # steps before the latest `learn`, which may count from 0 again, and those that it has made
+        # Steps before the latest `learn`, which may count from 0 again, and those that it has made.
+        self._learned = (0, 0)
         self._recurrent = hasattr(model, "_last_lstm_states")
         self.policy: ForeignPolicy = (RecurrentPolicy if self._recurrent else ForeignPolicy)(
             model.policy, model.action_space
