@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.live import LiveServer
 
 
@@ -46,4 +46,4 @@ def test_a_page_that_may_embeds_the_dashboard_and_no_other(host, page, ending, f
     page.goto(f"http://127.0.0.1:{port}/")
     until(lambda: [one for one in page.frames if one.url.startswith("chrome-error:")])
     assert not [one for one in page.frames if one.url.startswith(live.base)], "another origin may not"
-    Dashboard(page, live.url)
+    Dashboard(page, only(live, "Clip mask"))

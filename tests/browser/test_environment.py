@@ -4,7 +4,7 @@ import shutil
 
 from ppo_scope.pictures.acting import HOW
 from ppo_scope.pictures.failures import REMEDY
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.live import ROOT
 
 BLIND = """
@@ -22,7 +22,7 @@ gymnasium.register("Blind-v0", entry_point=Blind)
 
 
 def test_the_picture_moves(look_at):
-    dashboard = look_at()
+    dashboard = look_at(panels=["Environment"])
     canvas = dashboard.picture()
     looks = set()
     for _ in range(12):
@@ -44,7 +44,7 @@ CAPTIONS = """panel => new Promise((done) => {
 
 
 def test_the_caption_of_the_pictures_can_be_read(look_at):
-    dashboard = look_at()
+    dashboard = look_at(panels=["Environment"])
     dashboard.picture()
     words, read, milliseconds = dashboard.panel("Environment").evaluate(CAPTIONS)
     most = milliseconds / 250 + 2
@@ -53,7 +53,7 @@ def test_the_caption_of_the_pictures_can_be_read(look_at):
 
 def test_an_environment_that_cannot_be_drawn_says_why(server, page, tmp_path):
     (tmp_path / "blind.py").write_text(BLIND)
-    dashboard = Dashboard(page, server("--paused", "--env", "blind:Blind-v0").url)
+    dashboard = Dashboard(page, only(server("--paused", "--env", "blind:Blind-v0"), "Environment"))
     panel = dashboard.panel("Environment")
     failed = "render() failed (blind.py, line 8): RuntimeError: there is nothing to see."
     why = f"blind:Blind-v0 cannot be drawn: {failed} {REMEDY}"
@@ -65,7 +65,7 @@ def test_an_environment_that_cannot_be_drawn_says_why(server, page, tmp_path):
 
 
 def test_the_environment_says_that_it_shows_the_present_while_the_past_is_on_show(look_at):
-    paused = look_at(update=2)
+    paused = look_at(update=2, panels=["Environment"])
     caption = paused.panel("Environment").locator(".caption")
     until(caption.inner_text, lambda text: text.startswith("episode step"))
     paused.key("ArrowLeft").at(live="false")
@@ -77,7 +77,8 @@ def test_the_environment_says_that_it_shows_the_present_while_the_past_is_on_sho
 def test_without_a_picture_it_is_said_how_to_get_one_and_what_the_policy_sees_is_in_sample(server, page, tmp_path):
     shutil.copy(ROOT / "tests" / "environments" / "pixels.py", tmp_path)
     small = ("--num-envs", "2", "--rollout-steps", "16", "--epochs", "1")
-    dashboard = Dashboard(page, server("--paused", "--env", "pixels:Pixels-v0", *small).url)
+    live = server("--paused", "--env", "pixels:Pixels-v0", *small)
+    dashboard = Dashboard(page, only(live, "Environment", "Clip mask", "Sample"))
     reason = dashboard.panel("Environment").locator(".environment-reason")
     until(reason.inner_text, lambda text: f"its __init__ takes no render_mode; {HOW}. {REMEDY}" in text)
 

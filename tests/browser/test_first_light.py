@@ -12,7 +12,7 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.probes import PROBES, measure
-from tests.browser.dashboard import PATIENCE, Dashboard, only, until
+from tests.browser.dashboard import PATIENCE, Dashboard, only, panels_alone, until
 from tests.live import LiveServer
 from tests.moments import moment_at
 from tests.server.scope_page import leaders
@@ -169,7 +169,7 @@ def test_at_full_speed_the_page_shows_the_newest(server, page):
 def test_the_run_survives_a_closed_page(server, new_page):
     live = server("--seed", SEED)
     first = new_page()
-    Dashboard(first, live.url).at(state="running")
+    Dashboard(first, only(live, "Loss components")).at(state="running")
     first.close()
     before = live.run()["update"]
     until(lambda: live.run()["update"] > before)
@@ -178,7 +178,7 @@ def test_the_run_survives_a_closed_page(server, new_page):
 def test_server_gone_and_back_is_survived(server, page, faults, tmp_path):
     faults.expect("ERR_CONNECTION_REFUSED", "WebSocket", "Failed to load resource")
     live = server("--paused", "--seed", SEED)
-    dashboard = Dashboard(page, live.url)
+    dashboard = Dashboard(page, only(live, "Clip mask"))
     dashboard.step(update="1")
     mask = dashboard.mask()
     port = live.base.rstrip("/").rsplit(":", 1)[1]
@@ -200,7 +200,7 @@ def test_server_gone_and_back_is_survived(server, page, faults, tmp_path):
 
 def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
     live = server("--seed", SEED)
-    dashboard = Dashboard(page, live.url)
+    dashboard = Dashboard(page, only(live, "Loss components"))
     dashboard.at(state="running")
     worker = min(leaders(live.pid))  # the others draw
     os.kill(worker, signal.SIGKILL)
@@ -211,7 +211,7 @@ def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
 
 
 def test_themes_are_chosen_and_kept(look_at, page):
-    paused = look_at(update=1)
+    paused = look_at(update=1, panels=LOOKED_AT)
     theme = "document.documentElement.dataset.theme"
     first = page.evaluate(theme)
     page.keyboard.press("t")
@@ -223,7 +223,7 @@ def test_themes_are_chosen_and_kept(look_at, page):
 
 
 def test_help_lists_the_shortcuts(look_at, page):
-    look_at(update=1)
+    look_at(update=1, panels=LOOKED_AT)
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog")
     assert sheet.is_visible()
@@ -235,18 +235,18 @@ def test_help_lists_the_shortcuts(look_at, page):
 def test_who_has_no_token_watches_only(server, new_page):
     live = server("--paused", "--seed", SEED)
     page = new_page()
-    viewer = Dashboard(page, live.base)
+    viewer = Dashboard(page, live.base + panels_alone("Clip mask"))
     assert page.get_by_role("button", name="Play", exact=True).is_disabled()
     assert page.get_by_role("button", name="Step", exact=True).is_disabled()
     assert viewer.slider("Clip range ε").is_disabled()
-    leader = Dashboard(new_page(), live.url)
+    leader = Dashboard(new_page(), only(live, "Clip mask"))
     leader.step(update="1")
     viewer.at(update="1")
     assert viewer.mask() == leader.mask()
 
 
 def test_numbers_in_the_formula_add_up(look_at, page):
-    look_at(update=1)
+    look_at(update=1, panels=LOOKED_AT)
     found = computed(1).scalars
     total = found["policy_loss"] + 0.5 * found["value_loss"] - 0.01 * found["entropy"]
     assert found["loss"] == pytest.approx(total, rel=1e-5)

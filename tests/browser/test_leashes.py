@@ -34,7 +34,8 @@ def updates():
 @pytest.fixture
 def penalised(server, page):
     page.set_viewport_size(TALL)
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED, *options(PENALTY)).url)
+    live = server("--paused", "--seed", SEED, *options(PENALTY))
+    dashboard = Dashboard(page, only(live, "Surrogate", "KL and clipping"))
     for update in range(1, LAST + 1):
         dashboard.step(update=str(update), phase="update")
     return dashboard

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_accessibility import violations
 from tests.live import ROOT, LiveServer
 
@@ -25,7 +25,7 @@ def live(tmp_path_factory, leaving):
 
 @pytest.fixture
 def dashboard(live, page):
-    opened = Dashboard(page, live.url)
+    opened = Dashboard(page, only(live, "Loss components"))
     opened.live = live
     until(lambda: page.get_by_role("button", name="New run").is_enabled())
     return opened

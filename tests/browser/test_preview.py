@@ -230,7 +230,7 @@ def test_a_preview_does_not_depend_on_which_panels_are_in_view(server, new_page)
 
 def test_a_large_batch_says_how_many_samples_its_preview_is_of(server, page):
     live = server("--paused", "--seed", SEED, "--num-envs", "40", "--rollout-steps", "256", "--epochs", "1")
-    dashboard = Dashboard(page, live.url)
+    dashboard = Dashboard(page, only(live, *ALL))
     dashboard.step(update="1").type("Clip range", 0.05)
     text = until(lambda: tag(dashboard, "Ratio histogram").get_attribute("title"), lambda title: "preview" in title)
     samples = sum(int(dashboard.mask()[key]) for key in ("inside", "held", "pulledBack"))

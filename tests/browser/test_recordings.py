@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from ppo_scope.wire import frame
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, panels_alone, until
 from tests.browser.stage import RECORDING, recorded
 from tests.browser.test_view import search
 from tests.live import LiveServer
@@ -128,7 +128,7 @@ def test_a_file_is_opened_by_a_command(tmp_path, page, ending):
 
 
 def test_at_the_end_of_a_recording_step_says_why_it_goes_no_further(shared_server, page):
-    page.goto(f"{shared_server().base}?recording=cartpole")
+    page.goto(f"{shared_server().base}{panels_alone('Loss components')}&recording=cartpole")
     dashboard = Dashboard.of(page).at(state="paused", update="0")
     step = page.get_by_role("button", name="Step", exact=True)
     step.focus()

@@ -367,7 +367,8 @@ def test_all_that_matters_is_seen_without_scrolling(look_at, page, theme, width,
 
 CHOICES = """panel => [...panel.querySelectorAll(".choices [role=row]:not(.head)")].map((row) => ({
     name: row.querySelector("[role=rowheader]").title,
-    change: Math.abs([2, 1].map((at) => row.children[at].textContent.replace("−", "-")).reduce((now, before) => now - before)),
+    change: Math.abs(
+        [2, 1].map((at) => row.children[at].textContent.replace("−", "-")).reduce((now, before) => now - before)),
     taken: row.matches(".taken"),
     shown: row.querySelector("[role=rowheader]").checkVisibility(),
 }))"""

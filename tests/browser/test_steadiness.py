@@ -149,10 +149,10 @@ def test_numbers_keep_their_room_while_a_run_goes_on(server, page):
     page.set_viewport_size({"width": 1440, "height": 2300})
     short = ("--num-envs", "2", "--rollout-steps", "16", "--epochs", "1", "--minibatches", "1")  # tiny KLs and others
     dashboard = Dashboard(page, server("--seed", "7", *short).url)
-    until(dashboard.update, lambda update: update >= 300)
+    until(dashboard.update, lambda update: update >= 120)
     page.evaluate(HEIGHTS)
     first = dashboard.update()
-    until(dashboard.update, lambda update: update >= first + 200)
+    until(dashboard.update, lambda update: update >= first + 120)
     heights = page.evaluate("heights")
     assert heights.keys() >= {"Ratio histogram", "Clip mask", "KL and clipping", "Step direction"}
     assert {panel for panel, seen in heights.items() if len(seen) > 1} == set()

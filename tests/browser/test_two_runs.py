@@ -3,7 +3,7 @@
 import json
 import re
 
-from tests.browser.dashboard import Dashboard, until
+from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.labels import OVERLAPS
 from tests.browser.test_accessibility import violations
 from tests.browser.test_runs import beside, items, opener_of
@@ -177,7 +177,7 @@ def test_what_waits_for_a_compared_run_is_dropped_where_an_example_comes_on_show
 def test_each_run_of_two_is_led_by_itself_and_ends_by_itself(server, page, new_page):
     live, dashboard = open_two(server, page)
     stepped(page, 2, 1)
-    elsewhere = Dashboard(new_page(), live.url)
+    elsewhere = Dashboard(new_page(), only(live, "Loss components"))
     elsewhere.page.locator(".run").click()
     items(elsewhere.page).first.click()
     elsewhere.at(update="1")
@@ -256,6 +256,27 @@ def test_two_runs_have_room_on_stage_in_a_narrow_window(look_at, page):
             page.set_viewport_size({"width": width, "height": height})
             until(lambda: page.evaluate(OVERLAPS), lambda found: not found, 10_000)
             assert page.evaluate(BEYOND) == [], (theme, width)
+
+
+DRAWN = "panel => [...panel.querySelectorAll('.chart')].filter(({ data }) => data).length"
+BESIDE_ITS_CHART = """() => [...document.querySelectorAll(".chart svg text")].filter((text) => {
+    const [own, chart] = [text, text.closest(".chart")].map((one) => one.getBoundingClientRect());
+    const across = own.left < chart.left - 1 || own.right > chart.right + 1;
+    return own.width && (across || own.top < chart.top - 1 || own.bottom > chart.bottom + 1);
+}).map((text) => `${text.closest(".panel").ariaLabel}: ${text.textContent}`)"""
+
+
+def test_in_large_type_two_runs_have_room_for_their_labels_in_a_narrow_window(look_at, page):
+    shown = "ratio-histogram,loss-components,surrogate,kl-and-clipping,policy"
+    look_at(update=2, query=f"?theme=projector&panels={shown}&beside=recording:cartpole")
+    until(lambda: page.locator(".panel[data-sides]:visible").count(), lambda count: count == 5)
+    for width in (1024, 960, 820):
+        page.set_viewport_size({"width": width, "height": 720})
+        for panel in page.locator(".panel[data-sides]:visible").all():
+            panel.scroll_into_view_if_needed()
+            until(lambda panel=panel: panel.evaluate(DRAWN), lambda drawn: drawn == 2)
+        until(lambda: page.evaluate(OVERLAPS), lambda found: not found, 10_000)
+        assert page.evaluate(BESIDE_ITS_CHART) == [], width
 
 
 GIVEN = """

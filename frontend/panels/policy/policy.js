@@ -251,7 +251,7 @@ function labels(about, { maximum }, bottom, theme) {
   const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
   return [
     { ...label, x: 0, y: bottom, text: maximum === null ? "density: may be < 0" : `max ${number(maximum)} (dashed)` },
-    { ...label, xref: "x3 domain", x: 0, y: bottom, text: about.isBox ? "mean shift" : "mean shift of p" },
+    { ...label, xref: "x3 domain", x: 0, y: bottom, text: about.isBox ? "mean shift" : "mean Δp" },
   ];
 }
 
