@@ -155,8 +155,9 @@ export function createReturns(parent, state, { theme, here, kept, compare, plann
       : choice.chosen().length
         ? "The chosen runs are being read."
         : "Choose the runs to compare. Those that differ in nothing they learn by but the seed become one curve.";
-    setText(said, problem || (known ? "" : nothing));
-    setHidden(said, said.textContent === "");
+    const words = problem || (known ? "" : nothing);
+    setText(said, words);
+    setHidden(said, words === "");
     setHidden(shown, known === null);
     setHidden(ways.element, known === null);
     if (!known) delete dialog.dataset.arranged; // else nobody could choose

@@ -305,8 +305,9 @@ export function createFormula(root, visit) {
       setText(output, previewed ?? live(state));
       output.toggleAttribute("data-preview", previewed !== null);
     }
-    setProse(label, (before ? `${nameOf(before)}; ` : "") + (preview ? previewLabel(preview, state) : whose(state, "means")));
-    setHidden(label, label.textContent === "");
+    const words = (before ? `${nameOf(before)}; ` : "") + (preview ? previewLabel(preview, state) : whose(state, "means"));
+    setProse(label, words);
+    setHidden(label, words === "");
     label.toggleAttribute("data-preview", preview !== null);
     const text = badge(state);
     setText(check, text);

@@ -124,8 +124,9 @@ function mount(body, context) {
       const key = JSON.stringify([findings, kept, state.run?.settings]);
       const waiting = waitingOf(state);
       setText(verdict, verdictOf(findings, waiting));
-      setText(again, madeAgainInWords(snapshot?.header));
-      setHidden(again, !again.textContent);
+      const madeAgain = madeAgainInWords(snapshot?.header);
+      setText(again, madeAgain);
+      setHidden(again, !madeAgain);
       setHidden(design, !(snapshot?.header.health?.steps_taken === 1 && snapshot.header.settings.minibatches === 1));
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");

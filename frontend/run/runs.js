@@ -188,14 +188,16 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const others = runs.filter(({ id }) => id !== run?.id).length;
     const script = scriptOf(run);
     const { id, module } = inParts(run?.environment ?? "");
-    setText(environment, script || id || (state.awaited?.script ?? (state.connection.state === "connecting" ? "connecting" : "no run")));
+    const what = script || id || (state.awaited?.script ?? (state.connection.state === "connecting" ? "connecting" : "no run"));
+    setText(environment, what);
     const where = run?.attached?.library ?? device(run?.device ?? "");
-    setText(known, run ? [script && id, run.seed === null ? "" : `seed ${run.seed}`, where, module].filter(Boolean).join(" · ") : "");
+    const about = run ? [script && id, run.seed === null ? "" : `seed ${run.seed}`, where, module].filter(Boolean).join(" · ") : "";
+    setText(known, about);
     setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
     setText(number, others ? `+${others}` : "");
     const list = others ? ` The list of this server's ${runs.length} runs` : " The runs of this server: one so far";
     const lineage = lineageInWords(run);
-    setAttribute(opener, "title", [environment.textContent, known.textContent].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
+    setAttribute(opener, "title", [what, about].filter(Boolean).join(", ") + `.${lineage && ` ${lineage}`}${list}`);
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
     const shown = now === "kept" ? "It is only shown: nothing of it goes on." : null;

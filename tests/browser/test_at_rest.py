@@ -91,3 +91,17 @@ def test_in_the_middle_of_an_update_it_is_said_beforehand_that_it_is_finished_fi
     played.state("paused", phase="loss", epoch=1, minibatch=1, pending={"clip_range": 0.3})
     until(played.page.get_by_role("button", name="Finish update 4, then apply to it", exact=True).is_visible)
     assert not played.page.get_by_role("button", name="Apply to this update", exact=True).is_visible()
+
+
+def test_what_the_numbers_are_of_is_said_however_fast_they_came(stage):
+    """At full speed texts wait for each other, and the last ones are written when nothing follows."""
+    played = stage(query="?panels=clip-mask")
+    whose = played.page.locator("#formula .whose")
+    until(whose.is_visible)
+    played.state("running", playing=True)
+    for update in range(4, 12):
+        played.snapshot(update, "rollout")  # of which there are no losses
+        until(whose.is_hidden)
+        played.snapshot(update, "update")
+        until(lambda update=update: played.dashboard.mask()["update"] == str(update))
+        until(whose.is_visible)

@@ -99,8 +99,9 @@ function mount(body, context) {
       writeClip([clipInWords(snapshot)]);
       const wide = chart.width / context.theme().scale - LEFT - RIGHT;
       writeCosines(snapshot, flow.layers, wide);
-      setText(caption, captionOf(state, snapshot, "gradients", whichInWords(snapshot)));
-      setAttribute(caption, "title", caption.textContent ?? ""); // where there is little room it is cut off
+      const words = captionOf(state, snapshot, "gradients", whichInWords(snapshot));
+      setText(caption, words);
+      setAttribute(caption, "title", words); // where there is little room it is cut off
       Object.assign(chart.element.dataset, {
         update: snapshot.header.update,
         phase: snapshot.header.phase,
