@@ -13,13 +13,16 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
 import ppo_scope
-from tests.environments.several import Several
 
 
 def made(env="CartPole-v1", *, masked=False, recurrent=False, several=False, **settings):
     torch.set_num_threads(1)  # beside busy cores more of them wait for each other, a hundred times as long
     usual = {"n_steps": 128, "batch_size": 48, "n_epochs": 3, "seed": 3, "device": "cpu"}
-    policy, env = ("MultiInput", Several) if several else ("Mlp", env)
+    policy = "Mlp"
+    if several:
+        from tests.environments.several import Several  # here: run as a program, it is in no package
+
+        policy, env = "MultiInput", Several
     if masked:
         env = InvalidActionEnvDiscrete(dim=8, n_invalid_actions=5)
         return MaskablePPO("MlpPolicy", env, **{**usual, **settings})
