@@ -83,7 +83,7 @@ class Buffered(NamedTuple):
             if rows:
                 cut[step, rows] = True
         return cls(
-            observations=keep(joined(buffer.observations)),
+            observations=keep(joined(buffer.observations, model.observation_space)),
             actions=keep(buffer.actions),
             rewards=keep(buffer.rewards),
             given=given,

@@ -32,11 +32,12 @@ def space_of(parts: Parts) -> gym.spaces.Dict:
     return gym.spaces.Dict(OrderedDict(kept))  # of a plain one the names would be sorted
 
 
-def joined(observations: Any) -> NDArray[Any]:
-    """[M, N, …] as a buffer keeps them: of several parts [M, N, D]."""
-    if not isinstance(observations, dict):
+def joined(observations: Any, space: gym.Space[Any]) -> NDArray[Any]:
+    """[M, N, …] as a buffer keeps them: of several parts [M, N, D], in the order that the space has them."""
+    if not isinstance(space, gym.spaces.Dict):
         return np.asarray(observations)
-    return np.concatenate([one.reshape(*one.shape[:2], -1) for one in observations.values()], axis=-1)
+    parts = [observations[name] for name in space.spaces]
+    return np.concatenate([one.reshape(*one.shape[:2], -1) for one in parts], axis=-1)
 
 
 def apart(rows: Tensor, parts: Parts) -> dict[str, Tensor]:
