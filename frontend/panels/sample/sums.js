@@ -116,13 +116,12 @@ function sum({ term, sum: put, value, text, role = "" }) {
   );
 }
 
+const NOT_OF_EACH = "Gradients of single samples are computed only for runs of our own trainer whose networks see numbers, not images.";
+
 /** @param {Facts} facts */
 function gradients({ gradientPolicy, gradientValue, gradientEntropy, gradientTotal, used, inFull }) {
   if (!inFull) return null;
-  if (gradientPolicy === null)
-    return note(
-      used === null ? "Its gradient is not known before its advantage is." : "Gradients of single samples are not computed for networks on images.",
-    );
+  if (gradientPolicy === null) return note(used === null ? "Its gradient is not known before its advantage is." : NOT_OF_EACH);
   /** @param {string} term @param {number | null} norm @param {string} style */
   const row = (term, norm, style) =>
     norm === null ? null : h("div", { class: style }, h("dt", {}, ...prose(term)), h("dd", {}, number(norm) + (norm === 0 ? " exactly" : "")));
