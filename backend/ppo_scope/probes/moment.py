@@ -106,9 +106,9 @@ class Moment:
         """Where `covered` is true: to take by places is quicker than to look at every sample again."""
         return np.flatnonzero(self.covered)
 
-    def covering(self, found: NDArray[Any]) -> NDArray[Any]:
-        """Of [S], the transitions that the phase covers; not a copy where those are all."""
-        return found if self.whole and self.scope == "rollout" else found.take(self._covered_places, axis=0)
+    def covering(self, found: NDArray[Any], axis: int = 0) -> NDArray[Any]:
+        """Of [S], or of that axis, the transitions that the phase covers; not a copy where those are all."""
+        return found if self.whole and self.scope == "rollout" else found.take(self._covered_places, axis=axis)
 
     @cached_property
     def after(self) -> tuple[Floats, Floats, Floats, Floats] | None:

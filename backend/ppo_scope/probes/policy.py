@@ -36,7 +36,7 @@ def policy(moment: Moment) -> Measurement:
     outputs, _ = moment.judged(batch)
     samples = _spread(moment)
     places = np.stack([samples % moment.update.settings.num_envs, samples // moment.update.settings.num_envs], axis=1)
-    before, now = parameters(distribution, old), parameters(distribution, outputs)
+    shown = torch.from_numpy(samples).to(outputs.device)
     counts, low, high = _entropies(moment, batch, (old, outputs), _largest_entropy(moment))
     scalars, arrays = {"entropy_low": low, "entropy_high": high}, {}
     if moment.action_masks is not None and moment.largest_entropies is not None:
@@ -46,9 +46,9 @@ def policy(moment: Moment) -> Measurement:
         scalars=scalars,
         arrays={
             "policy_places": places.astype(np.int32),
-            "policy_before": before[samples],
-            "policy_now": now[samples],
-            "policy_shift": _mean(moment.covering(now - before)),
+            "policy_before": parameters(distribution, old[shown]),
+            "policy_now": parameters(distribution, outputs[shown]),
+            "policy_shift": _shift(moment, old, outputs),
             "entropy_counts": counts,
             **arrays,
         },
@@ -57,30 +57,35 @@ def policy(moment: Moment) -> Measurement:
 
 
 @torch.no_grad()
-def parameters(distribution: Distribution, outputs: Tensor) -> Floats:
+def parameters(distribution: Distribution, outputs: Tensor, axis: int = -1) -> Floats:
     """[S, W] from policy outputs [S, O]: probabilities, or the means and after them the standard deviations.
+
+    With `axis` 0, [W, S] from [O, S]: many times faster for few actions, with another last digit here and there.
 
     Raises:
         Lacking: the distribution is none of ours.
     """
     if isinstance(distribution, DiagonalGaussian):
-        mean, log_std = outputs.chunk(2, dim=-1)
-        found = torch.cat([mean, log_std.exp()], dim=-1)
+        mean, log_std = outputs.chunk(2, dim=axis)
+        found = torch.cat([mean, log_std.exp()], dim=axis)
     elif isinstance(distribution, Bernoulli):
         found = torch.sigmoid(outputs)
     elif isinstance(distribution, MultiCategorical):
-        found = torch.cat([part.softmax(-1) for part in torch.split(outputs, distribution.counts, dim=-1)], dim=-1)
+        parts = torch.split(outputs, distribution.counts, dim=axis)
+        found = torch.cat([part.softmax(axis) for part in parts], dim=axis)
     elif isinstance(distribution, Categorical):
-        found = outputs.softmax(-1)
+        found = outputs.softmax(axis)
     else:
         raise Lacking("distribution")
     array: Floats = found.cpu().numpy()
     return array
 
 
-def _mean(rows: Floats) -> Floats:
-    """[W] of [S, W], in double precision; all converted at once, for the bits of NumPy's own mean in half its time."""
-    found: Floats = (np.add.reduce(rows.astype(np.float64), axis=0) / len(rows)).astype(np.float32)
+def _shift(moment: Moment, before: Tensor, now: Tensor) -> Floats:
+    """[W] of outputs [S, O]: the mean change of each parameter over what is covered, added up in double precision."""
+    distribution = moment.distribution
+    changes = parameters(distribution, now.T, axis=0) - parameters(distribution, before.T, axis=0)
+    found: Floats = moment.covering(changes, axis=1).mean(axis=1, dtype=np.float64).astype(np.float32)
     return found
 
 
