@@ -99,9 +99,11 @@ class Dashboard:
         return self
 
     def step(self, size="update", **then):
+        """Until another moment is painted that this is true of, as it may be of the one before."""
+        before = self.data().get("sequence", "")
         self.page.get_by_label("Step size").select_option(size)
         self.press("Step")
-        return self.at(state="paused", **then)
+        return self.at(state="paused", sequence=rf"(?!{before}$)\d+", **then)
 
     def panel(self, name):
         return self.page.get_by_role("region", name=name, exact=True)
