@@ -217,8 +217,7 @@ def test_an_embedded_page_has_no_controls_and_leads_to_the_whole(shared_server, 
     assert order(whole) == ["Ratio histogram"]
 
 
-WRITE_AND_READ = """async () => {
-    const link = await import('./state/link.js');
+WRITE_AND_READ = """
     const table = await (await fetch('api/settings')).json();
     const panels = ['Environment', 'Clip mask', 'Health'];
     const view = {
@@ -229,14 +228,13 @@ WRITE_AND_READ = """async () => {
         entropy_coef: 0.05, target_kl: 0.01, normalize_advantages: 'batch', shared_network: true, max_grad_norm: null,
     });
     const run = { environment: 'MyPackage.module:Env-v0', seed: 12, settings };
-    const written = link.write({ view, run, settings: table }, panels, { bare: true, recording: null, beside: null });
-    return JSON.stringify(link.read(new URLSearchParams(written.toString()), panels, table));
-}"""
+    const written = m.write({ view, run, settings: table }, panels, { bare: true, recording: null, beside: null });
+    return JSON.stringify(m.read(new URLSearchParams(written.toString()), panels, table));
+"""
 
 
-def test_what_is_written_into_an_address_is_read_out_of_it(look_at, page):
-    look_at()
-    read = json.loads(page.evaluate(WRITE_AND_READ))
+def test_what_is_written_into_an_address_is_read_out_of_it(modules):
+    read = json.loads(modules("state/link.js", WRITE_AND_READ))
     assert read["refused"] == []
     assert read["view"] == {
         "theme": "projector",
