@@ -46,8 +46,9 @@ def pytest_runtest_teardown(item):
 def pytest_runtest_makereport(item, call):
     """Say what the pages of a failed test showed: of a machine out of reach nothing else can be seen."""
     report = yield
-    if call.when == "call" and report.failed and "faults" in item.funcargs:
-        report.sections.append(("what the pages showed", item.funcargs["faults"].shown()))
+    if call.when == "call" and report.failed:
+        for name in {"faults", "lasting"} & item.funcargs.keys():
+            report.sections.append(("what the pages showed", item.funcargs[name].shown()))
     return report
 
 
@@ -93,11 +94,14 @@ def page(window, faults):
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory, leaving):
-    """Makes servers with a paused run; those that ask for the same arguments, and the same place, get the same one."""
+    """Makes servers with a paused run; those that ask for the same arguments, and the same place, get the same one.
+
+    Those whose page lasts have others: it leads as long as it is there.
+    """
     servers = {}
 
-    def start(*arguments, update=0, minibatch=0):
-        key = (*arguments, update, minibatch)
+    def start(*arguments, update=0, minibatch=0, lasting=False):
+        key = (*arguments, update, minibatch, lasting)
         if key not in servers:
             servers[key] = LiveServer("--paused", *SEED, *arguments, folder=tmp_path_factory.mktemp("shared"))
         return servers[key]
@@ -137,19 +141,42 @@ def look_at(shared_server, page):
     The run has to stay where it is, with the settings that it has.
     """
 
-    def join(*arguments, update=0, minibatch=0, query="", panels=()):
-        live = shared_server(*arguments, update=update, minibatch=minibatch)
-        query = query or (panels and panels_alone(*panels)) or ""
-        dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
-        if live.run()["update"] == 0:
-            for number in range(update):
-                dashboard.step(update=str(number + 1), phase="update")
-            for number in range(minibatch):
-                dashboard.step("minibatch", update=str(update + 1), phase="step", minibatch=str(number + 1))
-        phase = "step" if minibatch else "update" if update else "ready"
-        return dashboard.at(state="paused", update=str(update + (minibatch > 0)), phase=phase)
+    def join(*arguments, update=0, minibatch=0, **what):
+        return joined(page, shared_server(*arguments, update=update, minibatch=minibatch), update, minibatch, **what)
 
     return join
+
+
+@pytest.fixture(scope="module")
+def lasting(windows, shared_server):
+    """As `look_at`, on a page that the tests of a file share: they only look, or put back what they change."""
+    faults, pages = Faults(), {}
+    with contextlib.ExitStack() as lent:
+
+        def join(*arguments, update=0, minibatch=0, panels=()):
+            key = (*arguments, update, minibatch, *panels)
+            if key not in pages:
+                page = lent.enter_context(windows.lent(faults, **DESKTOP)).tab
+                live = shared_server(*arguments, update=update, minibatch=minibatch, lasting=True)
+                pages[key] = joined(page, live, update, minibatch, panels=panels)
+            return pages[key]
+
+        join.shown = faults.shown
+        yield join
+    assert not faults.unexpected()
+
+
+def joined(page, live, update, minibatch, *, query="", panels=()):
+    """This page on a run that others look at too; the first of them steps it there."""
+    query = query or (panels and panels_alone(*panels)) or ""
+    dashboard = Dashboard(page, f"{live.base}{query}#token={live.token}")
+    if live.run()["update"] == 0:
+        for number in range(update):
+            dashboard.step(update=str(number + 1), phase="update")
+        for number in range(minibatch):
+            dashboard.step("minibatch", update=str(update + 1), phase="step", minibatch=str(number + 1))
+    phase = "step" if minibatch else "update" if update else "ready"
+    return dashboard.at(state="paused", update=str(update + (minibatch > 0)), phase=phase)
 
 
 @pytest.fixture(scope="module")

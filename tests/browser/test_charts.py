@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from tests.browser.conftest import empty_page
+from tests.browser.conftest import DESKTOP, empty_page
 from tests.browser.dashboard import Dashboard, only, panels_alone, until
+from tests.browser.faults import Faults
 
 CHARTS = ("Episodic return", "Ratio histogram", "Advantages", "Loss components")
 
@@ -27,9 +28,13 @@ LABELS = """(chart, layer) => {
 }"""
 
 
+UNHURRIED = ("--env", "tests.environments.slow:Slow-v0", "--env-kwargs", '{"seconds": 0.001}')
+"""The run goes on, and leaves the processor to the page meanwhile."""
+
+
 @pytest.fixture
-def running(server, page):
-    page.goto(only(server("--seed", "7"), *CHARTS))
+def running(serve_here, page):
+    Dashboard(page, only(serve_here(*UNHURRIED), *CHARTS)).press("Play").at(state="running")
     for name in CHARTS:
         until(lambda name=name: chart(page, name).locator("canvas.sketch").evaluate(INK), lambda ink: ink > 20)
     return page
@@ -244,13 +249,22 @@ def corners(path):
 # --- draw/chart.js
 
 
+@pytest.fixture(scope="module")
+def around(windows, files):
+    """A page with its styles, in which tests draw charts of their own and take them away."""
+    faults = Faults()
+    with windows.lent(faults, **DESKTOP) as window:
+        window.tab.goto(files)
+        yield window.tab
+    assert not faults.unexpected()
+
+
 @pytest.fixture
-def frames(server, page):
+def frames(around):
     """Draws one chart with one range after another; after each: what is shown, and where its line lies."""
-    page.goto(server("--paused").base)
 
     def draw(*steps):
-        return page.evaluate(
+        return around.evaluate(
             """async (steps) => {
                 const { Chart } = await import("./draw/chart.js");
                 const box = document.createElement("div");
@@ -297,9 +311,8 @@ def test_a_line_that_has_lost_its_points_is_gone(frames):
     assert [len(one["places"]) for one in seen] == [2, 0, 2]
 
 
-def test_a_chart_without_room_has_no_place_for_anything(server, page):
-    page.goto(server("--paused").base)
-    found = page.evaluate(
+def test_a_chart_without_room_has_no_place_for_anything(around):
+    found = around.evaluate(
         """async () => {
             const { Chart } = await import("./draw/chart.js");
             const box = document.createElement("div");
@@ -310,7 +323,9 @@ def test_a_chart_without_room_has_no_place_for_anything(server, page):
             const chart = new Chart(box, { name: "A chart", traces: () => [], layout: () => ({}) }, context);
             await chart.draw([], {});
             const { width, height } = chart.plot("xaxis", "yaxis");
-            return [width, height, chart.under({ clientX: 1, clientY: 1 }, "xaxis", "yaxis")];
+            const found = [width, height, chart.under({ clientX: 1, clientY: 1 }, "xaxis", "yaxis")];
+            box.remove();
+            return found;
         }"""
     )
     assert found == [0, 0, None]

@@ -50,7 +50,7 @@ def assert_mask_equals(mask, found):
     assert int(mask["dimmed"]) == (member == 0).sum()
 
 
-def test_all_six_panels_are_there_and_draw(server, page):
+def test_all_six_panels_are_there_and_draw_and_at_full_speed_the_newest(server, page):
     paused = Dashboard(page, server("--paused", "--seed", SEED).url)
     for name in PANELS:
         assert paused.panel(name).is_visible()
@@ -61,9 +61,17 @@ def test_all_six_panels_are_there_and_draw(server, page):
         panel.locator("canvas").first.scroll_into_view_if_needed()
     paused.picture()
     assert paused.mask()["update"] == "1"
+    paused.press("Play").at(state="running")
+    until(paused.update, lambda update: update >= 30)
+    behind = """async () => {
+        const runs = await (await fetch('api/runs')).json();
+        return runs[0].update - Number(document.body.dataset.update);
+    }"""
+    # What is painted is a few frames old; a page that painted one after the other would never catch up.
+    until(lambda: page.evaluate(behind), lambda updates: updates < 15)
 
 
-def test_three_steps_give_exactly_three_updates_and_what_the_trainer_computed(paused):
+def test_three_steps_give_exactly_three_updates_and_what_the_trainer_computed_and_a_reload_keeps_them(paused, page):
     for update in (1, 2, 3):
         paused.step(update=str(update), phase="update")
         mask, ratio = paused.mask(), paused.ratio()
@@ -71,10 +79,20 @@ def test_three_steps_give_exactly_three_updates_and_what_the_trainer_computed(pa
         found = computed(update)
         assert_mask_equals(mask, found)
         assert int(ratio["samples"]) == found.arrays["ratio_counts"].sum() + found.arrays["ratio_outside"].sum()
-    assert paused.page.evaluate("document.body.dataset.update") == "3"
+    assert page.evaluate("document.body.dataset.update") == "3"
+    before = (paused.mask(), paused.ratio())
+    page.reload()
+    paused.at(update="3", state="paused")
+    until(lambda: (paused.mask(), paused.ratio()), lambda painted: painted == before)
+    episodes = paused.panel("Episodic return").locator("canvas.episodes")
+    until(lambda: episodes.get_attribute("data-episodes"), lambda count: count not in (None, "0"))
 
 
-def test_sixteen_minibatches_are_walked_and_the_mask_dims_the_rest(paused):
+def test_the_first_ratio_is_a_spike_at_one_sixteen_minibatches_are_walked_and_the_mask_dims_the_rest(paused):
+    for phase in ("rollout", "advantages", "loss"):
+        paused.step("phase", phase=phase)
+    text = paused.panel("Ratio histogram").inner_text()
+    assert re.search(r"1\.00 to 1\.00", text), text
     for number in range(1, 17):
         epoch, minibatch = (number - 1) // 4 + 1, (number - 1) % 4 + 1
         paused.step("minibatch", update="1", epoch=str(epoch), minibatch=str(minibatch), phase="step")
@@ -84,16 +102,13 @@ def test_sixteen_minibatches_are_walked_and_the_mask_dims_the_rest(paused):
     paused.step("minibatch", update="2", epoch="1", minibatch="1")
 
 
-def test_the_first_ratio_is_a_spike_at_one(paused):
-    paused.step("phase", phase="rollout")
-    paused.step("phase", phase="advantages")
-    paused.step("phase", phase="loss")
-    text = paused.panel("Ratio histogram").inner_text()
-    assert re.search(r"1\.00 to 1\.00", text), text
-
-
-def test_a_moved_slider_is_applied_at_the_next_update_and_recorded(paused, server, page):
+def test_what_is_typed_or_moved_is_applied_at_the_next_update_and_recorded(paused, page):
+    box = page.get_by_label("Value coefficient, as a number")
+    box.fill("1.5")
+    box.press("Enter")
     paused.step(update="1")
+    settings = page.evaluate("fetch('api/runs').then(r => r.json()).then(runs => runs[0].settings)")
+    assert settings["value_coef"] == 1.5
     assert paused.ratio()["clipRange"] == "0.2"
     slider = paused.slider("Clip range ε")
     slider.focus()
@@ -109,28 +124,9 @@ def test_a_moved_slider_is_applied_at_the_next_update_and_recorded(paused, serve
     assert float(paused.ratio()["clipRange"]) == pytest.approx(0.3)
     assert float(paused.slider("Clip range ε").input_value()) == pytest.approx(0.3)
     change = page.evaluate("fetch('api/runs').then(r => r.json()).then(runs => runs[0].changes)")
-    assert [(c["update"], c["name"], c["old"]) for c in change] == [(2, "clip_range", 0.2)]
-    assert change[0]["new"] == pytest.approx(0.3)
-
-
-def test_the_number_beside_a_slider_can_be_typed(paused, page):
-    box = page.get_by_label("Value coefficient, as a number")
-    box.fill("1.5")
-    box.press("Enter")
-    paused.step(update="1")
-    settings = page.evaluate("fetch('api/runs').then(r => r.json()).then(runs => runs[0].settings)")
-    assert settings["value_coef"] == 1.5
-
-
-def test_a_reload_keeps_everything(paused, page):
-    for update in (1, 2):
-        paused.step(update=str(update))
-    before = (paused.mask(), paused.ratio(), paused.panel("Loss components").inner_text())
-    page.reload()
-    paused.at(update="2", state="paused")
-    until(lambda: (paused.mask(), paused.ratio()), lambda painted: painted == before[:2])
-    episodes = paused.panel("Episodic return").locator("canvas.episodes")
-    until(lambda: episodes.get_attribute("data-episodes"), lambda count: count not in (None, "0"))
+    made = [(c["update"], c["name"], c["old"]) for c in change]
+    assert made == [(1, "value_coef", 0.5), (2, "clip_range", 0.2)]
+    assert change[1]["new"] == pytest.approx(0.3)
 
 
 def test_play_and_pause_by_keyboard(paused, page):
@@ -152,18 +148,6 @@ def test_play_and_pause_by_keyboard(paused, page):
     ended = page.evaluate("document.body.dataset.phase") == "update"
     page.keyboard.press("ArrowRight")
     paused.at(state="paused", update=str(update + ended), phase="update")
-
-
-def test_at_full_speed_the_page_shows_the_newest(server, page):
-    dashboard = Dashboard(page, server("--seed", SEED).url)
-    dashboard.at(state="running")
-    until(dashboard.update, lambda update: update >= 30)
-    behind = """async () => {
-        const runs = await (await fetch('api/runs')).json();
-        return runs[0].update - Number(document.body.dataset.update);
-    }"""
-    # What is painted is a few frames old; a page that painted one after the other would never catch up.
-    until(lambda: page.evaluate(behind), lambda updates: updates < 15)
 
 
 def test_the_run_survives_a_closed_page(server, new_page):
@@ -210,11 +194,11 @@ def test_a_killed_training_process_is_named_and_can_be_restarted(server, page):
     dashboard.at(state="running", update="[1-9][0-9]*")
 
 
-def test_themes_are_chosen_and_kept(look_at, page):
-    paused = look_at(update=1, panels=LOOKED_AT)
-    theme = "document.documentElement.dataset.theme"
+def test_themes_are_chosen_and_kept(lasting):
+    paused = lasting(update=1, panels=LOOKED_AT)
+    page, theme = paused.page, "document.documentElement.dataset.theme"
     first = page.evaluate(theme)
-    page.keyboard.press("t")
+    paused.key("t")
     assert page.evaluate(theme) != first
     chosen = page.evaluate(theme)
     page.reload()
@@ -222,8 +206,8 @@ def test_themes_are_chosen_and_kept(look_at, page):
     assert page.evaluate(theme) == chosen
 
 
-def test_help_lists_the_shortcuts(look_at, page):
-    look_at(update=1, panels=LOOKED_AT)
+def test_help_lists_the_shortcuts(lasting):
+    page = lasting(update=1, panels=LOOKED_AT).page
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog")
     assert sheet.is_visible()
@@ -245,12 +229,11 @@ def test_who_has_no_token_watches_only(server, new_page):
     assert viewer.mask() == leader.mask()
 
 
-def test_numbers_in_the_formula_add_up(look_at, page):
-    look_at(update=1, panels=LOOKED_AT)
+def test_numbers_in_the_formula_add_up(lasting):
     found = computed(1).scalars
     total = found["policy_loss"] + 0.5 * found["value_loss"] - 0.01 * found["entropy"]
     assert found["loss"] == pytest.approx(total, rel=1e-5)
-    shown = page.locator("body").inner_text().replace("−", "-")
+    shown = lasting(update=1, panels=LOOKED_AT).page.locator("body").inner_text().replace("−", "-")
     assert f"{found['entropy']:.4f}" in shown
     assert re.search(re.escape(f"{found['loss']:.4f}"[:6]), shown), found["loss"]
     assert np.isfinite(total)

@@ -45,11 +45,11 @@ def open_at(server, page):
 
 
 @pytest.fixture
-def gradients(look_at):
-    """The panel after the first minibatch's step, on a run that others look at too: `gradients("--shared-network")`."""
+def gradients(lasting):
+    """The panel after the step of the first minibatch, on a page that others look at too."""
 
     def look(*arguments):
-        dashboard = look_at(*arguments, minibatch=1, panels=["Gradients"])
+        dashboard = lasting(*arguments, minibatch=1, panels=["Gradients"])
         dashboard.panel("Gradients").scroll_into_view_if_needed()
         return dashboard
 
@@ -110,8 +110,11 @@ def test_every_bar_is_the_norm_that_python_computed(open_at, arguments):
 
 def test_raw_norms_are_without_the_coefficients(gradients):
     dashboard = gradients()
-    dashboard.panel("Gradients").get_by_label("Weighting of the gradients").select_option("raw")
+    weighting = dashboard.panel("Gradients").get_by_label("Weighting of the gradients")
+    usual = weighting.input_value()
+    weighting.select_option("raw")
     traces = chart(dashboard, "Gradients", weighting="raw")
+    weighting.select_option(usual)
     assert drawn_norms(traces) == pytest.approx(ordered(computed(1, PhaseKind.STEP, 1, 1), TWO), rel=1e-5)
 
 

@@ -7,9 +7,9 @@ from tests.browser.stage import snapshot
 
 
 @pytest.fixture
-def ill(look_at):
+def ill(lasting):
     """After an update: a critic that is never trained, and a step that is far too long."""
-    return look_at("--value-coef", "0", "--learning-rate", "0.1", update=1, panels=["Health"])
+    return lasting("--value-coef", "0", "--learning-rate", "0.1", update=1, panels=["Health"])
 
 
 def shown(dashboard):
@@ -23,26 +23,26 @@ def findings(dashboard):
     return set((dashboard.panel("Health").locator(".body").get_attribute("data-findings") or "").split())
 
 
-def test_what_is_wrong_is_said_with_cause_and_remedy(ill, page):
+def test_what_is_wrong_is_said_with_cause_and_remedy(ill):
     until(lambda: "kl_spike" in findings(ill))
     text = ill.panel("Health").inner_text()
     assert "KL(π_old‖π_θ) was" in text and "in the mean over the minibatches" in text
     assert "Why:" in text and "Do:" in text and "since update 1" in text
-    (snapshot,) = page.evaluate(
+    (snapshot,) = ill.page.evaluate(
         "fetch('api/runs').then(r => r.json()).then(runs => fetch(`api/runs/${runs[0].id}/series`))"
         ".then(r => r.json()).then(s => [s.rows[0][s.columns.indexOf('kl_k3')]])"
     )
     assert f"{snapshot:.3g}" in text, "the number is the run's own"
 
 
-def test_the_remedy_leads_to_the_slider(ill, page):
+def test_the_remedy_leads_to_the_slider(ill):
     shown(ill).get_by_role("button", name="Go to α").click()
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Learning rate α"
+    assert ill.page.evaluate("document.activeElement.getAttribute('aria-label')") == "Learning rate α"
 
 
-def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill, page):
-    page.get_by_role("button", name="KL spike").click()
-    sheet = page.get_by_role("group", name="What is wrong")
+def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill):
+    ill.page.get_by_role("button", name="KL spike").click()
+    sheet = ill.page.get_by_role("group", name="What is wrong")
     assert "Lower the learning rate" in sheet.inner_text() and "--target-kl 0.02" in sheet.inner_text()
     sheet.get_by_role("button", name="Why, and what else was looked for").click()
     until(lambda: ill.panel("Health").evaluate("p => p.getBoundingClientRect().top < innerHeight"))
@@ -58,19 +58,13 @@ def test_a_useless_critic_is_found_after_ten_updates(server, page):
     assert "worse than a constant" in text and "c₁ is 0" in text and "Raise c₁" in text
 
 
-def test_a_healthy_run_says_what_was_looked_for(server, page):
-    dashboard = Dashboard(page, only(server("--paused", "--seed", "7"), "Health"))
-    dashboard.step(update="1")
-    text = until(lambda: shown(dashboard).inner_text(), lambda text: "No KL spike" in text)
-    assert "Nothing wrong was found so far" in text and "cannot tell yet" in text
-    assert findings(dashboard) == set()
-
-
-def test_what_cannot_be_known_is_not_green(server, page):
+def test_a_healthy_run_says_what_was_looked_for_and_what_cannot_be_known_is_not_green(server, page):
     """A check that has not seen enough says so, and one that asks for something that is not there."""
     dashboard = Dashboard(page, only(server("--paused", "--seed", "7", "--num-envs", "2"), "Health")).step(update="1")
     panel = shown(dashboard)
     text = until(panel.inner_text, lambda text: "takes 10 updates to tell" in text)
+    assert "✓ No KL spike" in text and findings(dashboard) == set()
+    assert "Nothing wrong was found so far" in text and "cannot tell yet" in text
     assert "Useless critic: not known yet" in text and "Actions cut off at a bound: does not apply" in text
     assert panel.locator(".verdict").get_attribute("data-worst") == "unknown"
     assert not [

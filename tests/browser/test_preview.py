@@ -157,8 +157,24 @@ def test_at_the_end_of_an_update_all_is_under_the_final_weights(paused, page):
     assert_mask_equals(paused.mask(), with_clip_range(found, 0.1))
 
 
-def test_the_preview_goes_once_it_is_applied(paused, page):
-    paused.step(update="1").type("Clip range", 0.07)
+def test_the_preview_goes_when_the_slider_is_moved_back_and_once_it_is_applied(paused, page):
+    paused.type("Clip range", 0.4)
+    page.get_by_text("applies from update 1").first.wait_for()
+    assert previews(paused) == {}, "before the first rollout there is nothing to preview"
+    paused.step("phase", phase="rollout")
+    assert previews(paused) == {}
+    paused.step(update="1", phase="update")
+    before = paused.mask()
+    slider = paused.slider("Clip range ε")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    until(lambda: len(previews(paused)) == len(ALL))
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    until(lambda: previews(paused), lambda seen: seen == {})
+    assert {**paused.mask(), "preview": ""} == before
+    paused.type("Clip range", 0.07)
     until(lambda: len(previews(paused)) == 4)
     paused.step(update="2")
     until(lambda: previews(paused), lambda seen: seen == {})
@@ -169,34 +185,9 @@ def test_the_preview_goes_once_it_is_applied(paused, page):
     assert np.isnan(data(paused, "Ratio histogram")[6]["x"]).all()
     assert page.locator("#formula .whose").inner_text() == "mean of the update"
     assert page.locator("#formula .live[data-preview]").count() == 0
-
-
-def test_the_preview_goes_when_the_slider_is_moved_back(paused):
-    paused.step(update="1")
-    before = paused.mask()
-    slider = paused.slider("Clip range ε")
-    slider.focus()
-    for _ in range(3):
-        paused.page.keyboard.press("ArrowRight")
-    until(lambda: len(previews(paused)) == len(ALL))
-    for _ in range(3):
-        paused.page.keyboard.press("ArrowLeft")
-    until(lambda: previews(paused), lambda seen: seen == {})
-    assert {**paused.mask(), "preview": ""} == before
-
-
-def test_coefficients_change_the_loss_and_no_mask(paused):
-    paused.step(update="1").type("Entropy coefficient", 0.2)
+    paused.type("Entropy coefficient", 0.2)  # a coefficient changes the loss and no mask
     until(lambda: previews(paused), lambda seen: seen == {"Loss components": "preview c₂ = 0.20"})
     assert paused.mask()["preview"] == ""
-
-
-def test_before_the_first_rollout_there_is_nothing_to_preview(paused):
-    paused.type("Clip range", 0.4)
-    paused.page.get_by_text("applies from update 1").first.wait_for()
-    assert previews(paused) == {}
-    paused.step("phase", phase="rollout")
-    assert previews(paused) == {}
 
 
 def test_who_watches_sees_what_is_pending_and_in_slow_motion_it_goes_when_it_is_applied(server, new_page):

@@ -66,8 +66,8 @@ BELOW = """async (canvas) => {
 }"""
 
 
-def test_the_marks_of_a_selected_sample_cover_no_number_of_the_axis_below(look_at):
-    paused = look_at(update=2, panels=LOOKED_AT)
+def test_the_marks_of_a_selected_sample_cover_no_number_of_the_axis_below(lasting):
+    paused = lasting(update=2, panels=LOOKED_AT)
     canvas = paused.panel("Clip mask").locator("canvas").first
     click(paused, 6, 0, full=False)
     before = until(lambda: canvas.evaluate(BELOW), lambda pixels: "255" in pixels)
@@ -76,8 +76,8 @@ def test_the_marks_of_a_selected_sample_cover_no_number_of_the_axis_below(look_a
     assert canvas.evaluate(BELOW) == before
 
 
-def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(look_at):
-    paused = look_at(update=2, panels=LOOKED_AT)
+def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(lasting):
+    paused = lasting(update=2, panels=LOOKED_AT)
     arrays = computed(2).arrays
     trained = np.argwhere(arrays["region_new"] != Region.NOT_TRAINED)
     for environment, step in trained[[10, len(trained) // 2, -20]].tolist():
@@ -112,8 +112,8 @@ def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(look_at
 
 
 @pytest.mark.parametrize("region", [Region.HELD, Region.PULLED_BACK])
-def test_what_the_max_picks_and_why(look_at, region):
-    dashboard = look_at("--clip-range", "0.002", update=1, panels=LOOKED_AT)
+def test_what_the_max_picks_and_why(lasting, region):
+    dashboard = lasting("--clip-range", "0.002", update=1, panels=LOOKED_AT)
     dashboard.panel("Sample").scroll_into_view_if_needed()
     find = dashboard.panel("Sample").get_by_label("Find a sample")
     wanted = {Region.HELD: "a held one", Region.PULLED_BACK: "a pulled-back one"}[region]
@@ -137,13 +137,19 @@ def test_what_the_max_picks_and_why(look_at, region):
         assert "pulls the policy back" in text
 
 
-def test_before_the_first_rollout_there_is_nothing_to_find(look_at):
-    options = look_at(panels=LOOKED_AT).panel("Sample").get_by_label("Find a sample").locator("option:not([value=''])")
+def test_before_its_first_minibatch_a_sample_says_what_is_not_known_and_before_the_rollout_none_is_found(paused):
+    options = paused.panel("Sample").get_by_label("Find a sample").locator("option:not([value=''])")
     assert options.evaluate_all("all => [all.length > 5, all.every((option) => option.disabled)]") == [True, True]
+    paused.step("phase", phase="rollout")
+    paused.step("phase", phase="advantages")
+    click(paused, 0, 3)
+    text = words(paused, "Sample")
+    assert "not yet" in text
+    assert "Its advantage as used is not known yet" in text
 
 
-def test_a_sample_is_stepped_through_by_buttons_and_by_keys(look_at, page):
-    paused = look_at(update=1, panels=LOOKED_AT)
+def test_a_sample_is_stepped_through_by_buttons_and_by_keys(lasting):
+    paused = lasting(update=1, panels=LOOKED_AT)
     click(paused, 2, 40)
     panel = paused.panel("Sample")
     panel.get_by_role("button", name="Next step").click()
@@ -152,7 +158,7 @@ def test_a_sample_is_stepped_through_by_buttons_and_by_keys(look_at, page):
     shown(paused, environment=1, step=41)
     sample(paused).focus()
     for key, place in (("ArrowLeft", (1, 40)), ("ArrowDown", (2, 40)), ("ArrowUp", (1, 40)), ("ArrowRight", (1, 41))):
-        page.keyboard.press(key)
+        paused.page.keyboard.press(key)
         shown(paused, environment=place[0], step=place[1])
     assert paused.update() == 1, "the arrow keys are the panel's while it has the focus"
 
@@ -167,23 +173,13 @@ def test_the_mask_selects_by_keyboard(look_at, page):
     shown(paused, environment=1, step=1)
 
 
-def test_the_picture_of_the_step_is_shown_where_the_run_was_stepped(look_at):
-    paused = look_at(update=1, panels=LOOKED_AT)
+def test_the_picture_of_the_step_is_shown_where_the_run_was_stepped(lasting):
+    paused = lasting(update=1, panels=LOOKED_AT)
     click(paused, 3, 17)
-    image = paused.panel("Sample").locator("img")
+    picture, image = (paused.panel("Sample").locator(one) for one in (".sample-picture", "img"))
+    until(lambda: picture.get_attribute("data-picture"), lambda path: path and path.endswith("/pictures/1/3/17"))
     until(lambda: image.evaluate("image => image.complete && image.naturalWidth"))
-    path = paused.panel("Sample").locator(".sample-picture").get_attribute("data-picture")
-    assert path.endswith("/pictures/1/3/17")
     assert "step 17" in image.get_attribute("alt")
-
-
-def test_before_its_first_minibatch_a_sample_says_what_is_not_known(paused):
-    paused.step("phase", phase="rollout")
-    paused.step("phase", phase="advantages")
-    click(paused, 0, 3)
-    text = words(paused, "Sample")
-    assert "not yet" in text
-    assert "Its advantage as used is not known yet" in text
 
 
 def test_a_free_run_is_to_be_paused_first(paused):
@@ -243,9 +239,9 @@ def choose(dashboard, wanted):
     find.select_option(label=wanted)
 
 
-def test_it_speaks_of_the_preview_as_the_mask_does(look_at):
+def test_it_speaks_of_the_preview_as_the_mask_does(lasting):
     """A sample that the mask shows as held, with ε as it was moved, is not silently inside here."""
-    dashboard = look_at(update=1, panels=LOOKED_AT)
+    dashboard = lasting(update=1, panels=LOOKED_AT)
     facts = click(dashboard, 2, 40)
     r, used = float(facts["ratio"]), float(facts["used"])
     clip_range = abs(r - 1) / 2
@@ -264,8 +260,8 @@ def test_it_speaks_of_the_preview_as_the_mask_does(look_at):
     until(preview.is_hidden)
 
 
-def test_what_c1_and_c2_would_change_of_a_sample_is_its_gradients(look_at):
-    dashboard = look_at(update=1, panels=LOOKED_AT)
+def test_what_c1_and_c2_would_change_of_a_sample_is_its_gradients(lasting):
+    dashboard = lasting(update=1, panels=LOOKED_AT)
     facts = click(dashboard, 2, 40)
     with previewed(dashboard, "Value coefficient", 0.5, 5):
         preview = dashboard.panel("Sample").locator(".sample-preview")
@@ -275,6 +271,7 @@ def test_what_c1_and_c2_would_change_of_a_sample_is_its_gradients(look_at):
         assert (
             f"would be {10 * float(facts['gradientValue']):.3g} instead of {float(facts['gradientValue']):.3g}" in said
         )
+    until(preview.is_hidden)
 
 
 @contextlib.contextmanager
@@ -421,19 +418,18 @@ def test_a_picture_that_failed_can_be_asked_for_again(look_at, page, faults):
     assert panel.get_by_role("button", name="Ask again").is_hidden()
 
 
-def test_at_the_edge_the_verdict_says_what_the_region_says(look_at, page):
+EDGE = """
+    const r = Math.fround(1.2);
+    const clipRange = { clip_range: 0.2, clip_range_high: null, ratio_cap: null };
+    const known = { objective: "clip", clipRange, region: 1, logProbNew: -1, logProbOld: -1 };
+    const facts = { ...known, ratio: r, logratio: Math.log(r), used: 1 };
+    const terms = m.calculation(facts).slice(-2);
+    return [terms.map(({ role }) => role), terms.map(({ value }) => value), m.verdict(facts)];
+"""
+
+
+def test_at_the_edge_the_verdict_says_what_the_region_says(modules):
     """In single precision r = 1.2 lies on the edge, and so inside for the trainer; in double precision beyond."""
-    look_at(update=1)
-    roles, values, verdict = page.evaluate(
-        """async () => {
-            const { calculation, verdict } = await import("./panels/sample/words.js");
-            const r = Math.fround(1.2);
-            const clipRange = { clip_range: 0.2, clip_range_high: null, ratio_cap: null };
-            const known = { objective: "clip", clipRange, region: 1, logProbNew: -1, logProbOld: -1 };
-            const facts = { ...known, ratio: r, logratio: Math.log(r), used: 1 };
-            const terms = calculation(facts).slice(-2);
-            return [terms.map(({ role }) => role), terms.map(({ value }) => value), verdict(facts)];
-        }"""
-    )
+    roles, values, verdict = modules("panels/sample/words.js", EDGE)
     assert roles == ["same", "same"] and values[0] == values[1] == -float(np.float32(1.2))
     assert "The two terms are the same" in verdict

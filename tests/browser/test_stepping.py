@@ -37,8 +37,13 @@ def test_back_goes_through_every_phase_of_an_update_that_was_stepped_over(paused
     assert f"{found.scalars['loss']:.4f}" in page.locator("#formula").inner_text()
 
 
-def test_in_the_past_a_step_goes_forward_and_trains_nothing(paused, page):
-    paused.step(update="1", phase="update")
+def test_in_the_past_a_step_goes_forward_and_trains_nothing_and_the_first_of_all_has_nothing_before_it(paused, page):
+    paused.step("phase", phase="rollout")
+    paused.press("Back").at(phase="ready", live="false")
+    assert page.get_by_role("button", name="Back", exact=True).is_disabled()
+    paused.key("ArrowLeft")
+    page.get_by_text("Here the run begins: nothing comes before it").first.wait_for()
+    paused.press("Back to live").at(phase="rollout", live="true").step(update="1", phase="update")
     page.get_by_label("Step size").select_option("minibatch")
     paused.key("ArrowLeft").at(phase="step", epoch="4", minibatch="4", live="false")
     paused.key("ArrowLeft").at(phase="step", epoch="4", minibatch="3", live="false")
@@ -48,7 +53,7 @@ def test_in_the_past_a_step_goes_forward_and_trains_nothing(paused, page):
     assert runs[0]["update"] == 1
 
 
-def test_back_by_updates_and_to_the_present(paused, page):
+def test_back_by_updates_and_to_the_present(paused):
     for update in (1, 2, 3):
         paused.step(update=str(update))
     paused.press("Back").at(update="2", phase="update", live="false")
@@ -58,14 +63,6 @@ def test_back_by_updates_and_to_the_present(paused, page):
     paused.press("Back to live").at(update="3", live="true")
     paused.key("ArrowLeft").at(update="2", live="false")
     paused.key("l").at(update="3", live="true")
-
-
-def test_the_first_of_all_has_nothing_before_it(paused, page):
-    paused.step("phase", phase="rollout")
-    paused.press("Back").at(phase="ready", live="false")
-    assert page.get_by_role("button", name="Back", exact=True).is_disabled()
-    paused.key("ArrowLeft")
-    page.get_by_text("Here the run begins: nothing comes before it").first.wait_for()
 
 
 def step_until(dashboard, quantity, limit=None):
@@ -91,9 +88,14 @@ def row_values(page, column):
     return np.array([row[series["columns"].index(column)] for row in series["rows"]], float)
 
 
-def test_until_a_quantity_passes_its_limit(server, page):
+def test_until_a_quantity_passes_its_limit_which_is_a_number(server, page):
     narrow = ("--learning-rate", "0.003", "--clip-range", "0.05")
     dashboard = Dashboard(page, only(server("--paused", "--seed", SEED, *narrow), *LOOKED_AT))
+    page.get_by_label("Step size").select_option("until")
+    box = page.get_by_label("Limit", exact=True)
+    box.fill("much")
+    box.press("Enter")
+    assert box.evaluate("box => box.validationMessage") == "The limit is a number."
     step_until(dashboard, "clip_fraction", 0.2)
     fractions = row_values(page, "clip_fraction")
     assert fractions[-1] > 0.2 and not (fractions[:-1] > 0.2).any()
@@ -112,15 +114,6 @@ def test_until_something_is_not_finite(server, page):
     assert "logratio is not finite at epoch 1" in until(lambda: badge.get_attribute("title"))
     # What is on show is where it happened; the update is abandoned, and leaves no row.
     assert (dashboard.data()["phase"], dashboard.update()) == ("loss", len(row_values(page, "loss")) + 1)
-
-
-def test_a_limit_that_is_no_number_is_not_taken(look_at, page):
-    look_at(query="?panels=clip-mask")
-    page.get_by_label("Step size").select_option("until")
-    box = page.get_by_label("Limit", exact=True)
-    box.fill("much")
-    box.press("Enter")
-    assert box.evaluate("box => box.validationMessage") == "The limit is a number."
 
 
 STATION = {"rollout": "collect", "advantages": "advantages", "epoch": "optimise", "update": "discard"}

@@ -93,42 +93,8 @@ def assert_counts_equal(drawn, found):
     assert int(drawn["drawn"]) + int(drawn["beyond"]) == int(drawn["samples"])
 
 
-def test_samples_are_counted_on_the_side_and_in_the_region_that_python_finds(start):
-    dashboard = start()
-    walk(dashboard, 1, 7)
-    assert_counts_equal(cloud(dashboard), computed(1, PhaseKind.STEP, 7, **CHANGES))
-    dashboard.step("update", update="1", phase="update").step(update="2")
-    drawn, found = cloud(dashboard), computed(2, **CHANGES)
-    assert_counts_equal(drawn, found)
-    assert int(drawn["goodHeld"]) + int(drawn["badHeld"]) > 0
-    text = readout(dashboard, "Surrogate")
-    assert f"held {drawn['goodHeld']} held {drawn['badHeld']}" in text
-    assert f"pulled back {int(drawn['goodPulledBack']) + int(drawn['badPulledBack'])}" in text
-
-
-def test_the_curves_are_the_objective_of_the_trainer(start):
-    dashboard = start().step(update="1")
-    dashboard.type("Clip range", 0.35)
-    until(lambda: dashboard.panel("Surrogate").locator(".preview-tag").is_visible())
-    curves = chart(dashboard, "Surrogate")
-    for (_, sign), (unclipped, objective, preview) in zip(SIDES, (curves[:3], curves[3:]), strict=True):
-        for curve, name, clip_range in ((unclipped, "unclipped", 0), (objective, "clip", 0.2), (preview, "clip", 0.35)):
-            ratio, edges = torch.tensor(curve["x"], dtype=torch.float32), losses.edges_of(clip_range)
-            expected = -losses.policy_loss(name, torch.zeros(()), ratio, torch.full_like(ratio, sign), edges)
-            assert len(ratio) > 60
-            assert curve["y"] == pytest.approx(expected.tolist(), abs=1e-6)
-    # Where it is flat is where samples are held.
-    flat = [y for x, y in zip(curves[1]["x"], curves[1]["y"], strict=True) if x >= 1.2]
-    assert flat == pytest.approx([1.2] * len(flat), abs=1e-6)
-    assert len(flat) > 3
-
-
-def test_each_sample_lies_at_its_place(look_at, page):
+def assert_held_lie_at_their_places(dashboard, found):
     """The crosses of held samples, read from the canvas: there is ink wherever Python has one."""
-    page.set_viewport_size(TALL)
-    dashboard = look_at(*FAST, update=2, panels=LOOKED_AT)
-    until(lambda: cloud(dashboard).get("update"), lambda update: update == "2")
-    found = computed(2, **CHANGES)
     region, used, ratio = (found.arrays[name] for name in ("region", "advantage_used", "ratio"))
     held = (region == Region.HELD) & (used < 0)
     inked = dashboard.panel("Surrogate").evaluate(
@@ -148,6 +114,46 @@ def test_each_sample_lies_at_its_place(look_at, page):
     )
     assert len(inked) > 10
     assert min(inked) > 0
+
+
+def test_samples_are_counted_on_the_side_and_in_the_region_that_python_finds_and_lie_at_their_places(start):
+    dashboard = start()
+    walk(dashboard, 1, 7)
+    assert_counts_equal(cloud(dashboard), computed(1, PhaseKind.STEP, 7, **CHANGES))
+    dashboard.step("update", update="1", phase="update").step(update="2")
+    drawn, found = cloud(dashboard), computed(2, **CHANGES)
+    assert_counts_equal(drawn, found)
+    assert int(drawn["goodHeld"]) + int(drawn["badHeld"]) > 0
+    text = readout(dashboard, "Surrogate")
+    assert f"held {drawn['goodHeld']} held {drawn['badHeld']}" in text
+    assert f"pulled back {int(drawn['goodPulledBack']) + int(drawn['badPulledBack'])}" in text
+    assert drawn["update"] == "2"
+    assert_held_lie_at_their_places(dashboard, found)
+
+
+def test_the_curves_are_the_objective_of_the_trainer_and_without_a_target_no_line_is_drawn(start):
+    dashboard = start().step(update="1")
+    until(lambda: "clip fraction" in readout(dashboard, "KL and clipping"))
+    assert [limit["x"] for limit in chart(dashboard, "KL and clipping")[12:14]] == [[], []]
+    assert "stops at" not in readout(dashboard, "KL and clipping")
+    shown = readout(dashboard, "KL and clipping")
+    scalars = computed(1, **CHANGES).scalars
+    assert f"clip fraction {100 * scalars['clip_fraction']:.1f} %" in shown
+    assert f"= held {100 * scalars['held_fraction']:.1f} %" in shown
+    assert f"+ pulled back {100 * scalars['pulled_back_fraction']:.1f} %" in shown
+    dashboard.type("Clip range", 0.35)
+    until(lambda: dashboard.panel("Surrogate").locator(".preview-tag").is_visible())
+    curves = chart(dashboard, "Surrogate")
+    for (_, sign), (unclipped, objective, preview) in zip(SIDES, (curves[:3], curves[3:]), strict=True):
+        for curve, name, clip_range in ((unclipped, "unclipped", 0), (objective, "clip", 0.2), (preview, "clip", 0.35)):
+            ratio, edges = torch.tensor(curve["x"], dtype=torch.float32), losses.edges_of(clip_range)
+            expected = -losses.policy_loss(name, torch.zeros(()), ratio, torch.full_like(ratio, sign), edges)
+            assert len(ratio) > 60
+            assert curve["y"] == pytest.approx(expected.tolist(), abs=1e-6)
+    # Where it is flat is where samples are held.
+    flat = [y for x, y in zip(curves[1]["x"], curves[1]["y"], strict=True) if x >= 1.2]
+    assert flat == pytest.approx([1.2] * len(flat), abs=1e-6)
+    assert len(flat) > 3
 
 
 @pytest.mark.parametrize(("objective", "at_half"), [("unclipped", 0.5), ("actor_critic", 1 + np.log(0.5))])
@@ -240,16 +246,3 @@ def test_kl_and_fractions_by_minibatch_and_by_update(start):
         assert past[4]["own"][update] == pytest.approx(found["pulled_back_fraction"], rel=1e-5)
     assert [y for limit in limits for y in limit["y"]] == pytest.approx([0.3] * 4)
     assert "stops at 0.3" in readout(dashboard, "KL and clipping")
-
-
-def test_without_a_target_no_line_is_drawn(look_at, page):
-    page.set_viewport_size(TALL)
-    dashboard = look_at(*FAST, update=1, panels=LOOKED_AT)
-    until(lambda: "clip fraction" in readout(dashboard, "KL and clipping"))
-    assert [limit["x"] for limit in chart(dashboard, "KL and clipping")[12:14]] == [[], []]
-    assert "stops at" not in readout(dashboard, "KL and clipping")
-    shown = readout(dashboard, "KL and clipping")
-    scalars = computed(1, **CHANGES).scalars
-    assert f"clip fraction {100 * scalars['clip_fraction']:.1f} %" in shown
-    assert f"= held {100 * scalars['held_fraction']:.1f} %" in shown
-    assert f"+ pulled back {100 * scalars['pulled_back_fraction']:.1f} %" in shown

@@ -15,6 +15,16 @@ def paused(server, page):
     return Dashboard(page, server("--paused", "--seed", SEED).url)
 
 
+@pytest.fixture
+def arranged(lasting):
+    """A page with all panels where they are at first, which one test after another arranges in its way."""
+    dashboard = lasting().key("Escape")
+    dashboard.press("Panels").press("Reset the arrangement").key("Escape")
+    assert len(order(dashboard.page)) == PANELS
+    dashboard.page.evaluate("scrollTo(0, 0)")
+    return dashboard
+
+
 def order(page):
     return page.evaluate("[...document.querySelectorAll('.panel')].filter(p => !p.hidden).map(p => p.ariaLabel)")
 
@@ -24,8 +34,8 @@ def search(page):
     return parse_qs(page.evaluate("location.search.slice(1)"))
 
 
-def test_a_panel_is_moved_by_keyboard_and_stays_there(look_at, page):
-    paused = look_at()
+def test_a_panel_is_moved_by_keyboard_and_stays_there(arranged):
+    page = arranged.page
     before = order(page)
     grip = page.get_by_role("button", name="Move Clip mask with the arrow keys")
     grip.focus()
@@ -35,18 +45,18 @@ def test_a_panel_is_moved_by_keyboard_and_stays_there(look_at, page):
     assert after.index("Clip mask") == before.index("Clip mask") - 2
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == grip.get_attribute("aria-label")
     page.reload()
-    paused.at(state="paused")
+    arranged.at(state="paused")
     assert order(page) == after
     page.get_by_role("button", name="Panels", exact=True).click()
     page.get_by_role("button", name="Reset the arrangement").click()
     assert order(page) == before
 
 
-def test_a_panel_is_moved_by_dragging(look_at, page):
-    paused = look_at()
+def test_a_panel_is_moved_by_dragging(arranged):
+    page = arranged.page
     before = order(page)
-    paused.panel("Environment").hover()
-    page.get_by_role("button", name="Move Environment").drag_to(paused.panel("Ratio histogram").locator("h2"))
+    arranged.panel("Environment").hover()
+    page.get_by_role("button", name="Move Environment").drag_to(arranged.panel("Ratio histogram").locator("h2"))
     until(lambda: order(page), lambda now: now.index("Environment") == before.index("Ratio histogram"))
 
 
@@ -217,8 +227,7 @@ def test_an_embedded_page_has_no_controls_and_leads_to_the_whole(shared_server, 
     assert order(whole) == ["Ratio histogram"]
 
 
-WRITE_AND_READ = """async () => {
-    const link = await import('./state/link.js');
+WRITE_AND_READ = """
     const table = await (await fetch('api/settings')).json();
     const panels = ['Environment', 'Clip mask', 'Health'];
     const view = {
@@ -229,14 +238,13 @@ WRITE_AND_READ = """async () => {
         entropy_coef: 0.05, target_kl: 0.01, normalize_advantages: 'batch', shared_network: true, max_grad_norm: null,
     });
     const run = { environment: 'MyPackage.module:Env-v0', seed: 12, settings };
-    const written = link.write({ view, run, settings: table }, panels, { bare: true, recording: null, beside: null });
-    return JSON.stringify(link.read(new URLSearchParams(written.toString()), panels, table));
-}"""
+    const written = m.write({ view, run, settings: table }, panels, { bare: true, recording: null, beside: null });
+    return JSON.stringify(m.read(new URLSearchParams(written.toString()), panels, table));
+"""
 
 
-def test_what_is_written_into_an_address_is_read_out_of_it(look_at, page):
-    look_at()
-    read = json.loads(page.evaluate(WRITE_AND_READ))
+def test_what_is_written_into_an_address_is_read_out_of_it(modules):
+    read = json.loads(modules("state/link.js", WRITE_AND_READ))
     assert read["refused"] == []
     assert read["view"] == {
         "theme": "projector",
@@ -259,8 +267,8 @@ def test_what_is_written_into_an_address_is_read_out_of_it(look_at, page):
     }
 
 
-def test_a_panel_is_hidden_and_shown_from_the_menu(look_at, page):
-    paused = look_at()
+def test_a_panel_is_hidden_and_shown_from_the_menu(arranged):
+    page = arranged.page
     before = order(page)
     page.get_by_role("button", name="Panels", exact=True).click()
     box = page.get_by_role("checkbox", name="Advantages")
@@ -271,15 +279,15 @@ def test_a_panel_is_hidden_and_shown_from_the_menu(look_at, page):
     assert not box.is_visible()
     assert page.evaluate("document.activeElement.ariaLabel") == "Panels", "the focus goes back"
     page.reload()
-    paused.at(state="paused")
+    arranged.at(state="paused")
     assert "Advantages" not in order(page)
     page.get_by_role("button", name="Show Advantages").click()
     assert order(page) == before
     assert page.evaluate("document.activeElement.ariaLabel") == "Maximise Advantages"
 
 
-def test_hiding_by_keyboard_keeps_the_focus_where_the_panel_was(look_at, page):
-    look_at()
+def test_hiding_by_keyboard_keeps_the_focus_where_the_panel_was(arranged):
+    page = arranged.page
     page.get_by_role("button", name="Hide Ratio histogram").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.ariaLabel") == "Maximise Clip mask"
@@ -287,8 +295,8 @@ def test_hiding_by_keyboard_keeps_the_focus_where_the_panel_was(look_at, page):
     until(said.text_content, lambda text: text.endswith("Ratio histogram is hidden."))
 
 
-def test_a_moved_panel_is_announced_and_stays_in_sight(look_at, page):
-    look_at()
+def test_a_moved_panel_is_announced_and_stays_in_sight(arranged):
+    page = arranged.page
     grip = page.get_by_role("button", name="Move Health with the arrow keys")
     grip.focus()
     for _ in range(3):
@@ -299,12 +307,12 @@ def test_a_moved_panel_is_announced_and_stays_in_sight(look_at, page):
     until(grip.bounding_box, lambda box: 0 <= box["y"] <= 900)
 
 
-def test_a_maximised_panel_comes_back_with_escape(look_at, page):
-    paused = look_at()
+def test_a_maximised_panel_comes_back_with_escape(arranged):
+    page = arranged.page
     page.get_by_role("button", name="Maximise Clip mask").click()
     assert order(page) == ["Clip mask"]
     page.reload()
-    paused.at(state="paused")
+    arranged.at(state="paused")
     assert order(page) == ["Clip mask"], "the choice stays"
-    paused.key("Escape")
+    arranged.key("Escape")
     assert len(order(page)) == PANELS

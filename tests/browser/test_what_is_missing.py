@@ -149,14 +149,11 @@ def test_a_past_moment_that_was_not_measured_says_so_and_why(explained):
     until(lambda: words(played, "Policy"), lambda text: "passed on the way of a larger step" in text)
 
 
-def test_a_moment_that_does_not_say_what_was_measured_is_as_before(explained):
+def test_a_moment_that_does_not_say_what_was_measured_is_as_before_and_the_last_of_a_run_waits_for_nothing(explained):
     played = explained()
     past(played, 2, None, without=["policy_now"])
     until(lambda: words(played, "Policy"), lambda text: "Waits for the next measurement" in text)
-
-
-def test_the_last_moment_of_a_run_that_is_over_waits_for_nothing(explained):
-    played = explained()
+    played.dashboard.press("Back to live").at(update="3", live="true")
     header, arrays = snapshot(4)
     arrays = {name: values for name, values in arrays.items() if not name.startswith("policy")}
     played.frame({**header, "measured": ["samples"], "run": "first", "sequence": 500}, arrays)
