@@ -44,3 +44,6 @@ export function previewInWords(previewed) {
 
 /** "now → preview", or the one number where they are the same. @param {string} now @param {string | null | undefined} then */
 export const arrow = (now, then) => (then === undefined || then === null || then === now ? now : `${now} → ${then}`);
+
+/** Whether it says two numbers. @param {string | null} text of `arrow` */
+export const isChange = (text) => text !== null && text.includes(" → ");
