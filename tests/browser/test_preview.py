@@ -206,12 +206,15 @@ def test_where_a_preview_changes_nothing_no_number_makes_room_for_it(paused):
     assert readout(paused, "Ratio histogram") == before
 
 
-def test_the_tag_of_a_preview_leaves_the_title_free_in_large_type(paused, page):
+def test_what_is_said_of_a_preview_covers_no_title(paused, page):
     paused.step(update="1").type("Clip range", 0.1)
     until(tag(paused, "Clip mask").is_visible)
     page.evaluate("document.documentElement.dataset.theme = 'projector'")
     below, title = paused.panel("Clip mask").evaluate(BOTTOM_AND_TITLE)
-    assert below <= title
+    assert below <= title, "in large type"
+    page.set_viewport_size({"width": 390, "height": 844})
+    label, first = (page.locator(place).first.bounding_box() for place in ("#formula .whose", ".panel h2:visible"))
+    assert label["y"] + label["height"] <= first["y"], "on a phone"
 
 
 def test_before_the_first_rollout_there_is_nothing_to_preview(paused):
