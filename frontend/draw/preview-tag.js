@@ -42,5 +42,8 @@ export function previewInWords(previewed) {
   return ` Preview with ${moved(previewed).join(", ")}, of ${count(samples)} samples: ${shares}, L_PG ${number(terms.policy_loss)}, L ${number(terms.loss)}.`;
 }
 
-/** "now → preview", or the one number where they are the same. @param {string} now @param {string | null | undefined} then */
-export const arrow = (now, then) => (then === undefined || then === null || then === now ? now : `${now} → ${then}`);
+/** "now → preview", with its unit once, or the one number where they are the same. @param {string} now @param {string | null | undefined} then */
+export const arrow = (now, then) => (then === undefined || then === null || then === now ? now : `${now.replace("\u00a0%", "")} → ${then}`);
+
+/** Whether it says two numbers. @param {string | null} text of `arrow` */
+export const isChange = (text) => text !== null && text.includes(" → ");

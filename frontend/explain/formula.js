@@ -307,6 +307,7 @@ export function createFormula(root, visit) {
     }
     const words = (before ? `${nameOf(before)}; ` : "") + (preview ? previewLabel(preview, state) : whose(state, "means"));
     setProse(label, words);
+    setAttribute(label, "title", preview ? words : "");
     setHidden(label, words === "");
     label.toggleAttribute("data-preview", preview !== null);
     const text = badge(state);

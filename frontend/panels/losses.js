@@ -1,7 +1,7 @@
 // Loss components: what the loss is made of, over updates and inside the current one.
 
 import { h, setHidden } from "../ui/dom.js";
-import { fixed, number, term } from "../state/format.js";
+import { number, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { isPriced } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
@@ -190,7 +190,7 @@ function termsOf(snapshot) {
 
 /** @param {Previewed} preview @param {typeof PREVIEWED[number]["column"]} column */
 function change({ now, then }, column) {
-  const brief = (/** @type {number | null} */ value) => (Math.abs(value ?? 0) < 1 ? fixed(value, 4) : number(value, 4));
+  const brief = (/** @type {number | null} */ value) => (Math.abs(value ?? 0) < 1 ? term(value) : number(value, 4));
   return arrow(brief(now.terms[column]), brief(then.terms[column]));
 }
 

@@ -1,5 +1,6 @@
 // The preview: the batch on show with the values of ε, ε⁺, c, β, c₁ and c₂ that were chosen and are not in use.
 
+import { settingText } from "./format.js";
 import { isPriced } from "./priced.js";
 import { CLIP, isSameRange, rangeOf } from "../ppo/clip-range.js";
 import { allBounded, whatIf } from "../ppo/what-if.js";
@@ -95,7 +96,7 @@ export function batchOf({ header, arrays }) {
 }
 
 /**
- * The values that differ, as "ε = 0.30".
+ * The values that differ, as "ε = 0.3": in the digits that stand beside the slider.
  *
  * @param {Previewed} previewed
  * @param {readonly (keyof Preview)[]} names those that matter
@@ -103,7 +104,7 @@ export function batchOf({ header, arrays }) {
 export function moved({ used, values }, names = PREVIEWED) {
   return names
     .filter((name) => values[name] !== used[name])
-    .map((name) => `${SYMBOLS[name]} = ${values[name] === null ? OFF[name] : short(Number(values[name]))}`);
+    .map((name) => `${SYMBOLS[name]} = ${values[name] === null ? OFF[name] : settingText(values[name])}`);
 }
 
 /** @type {Record<keyof Preview, string>} */
@@ -111,6 +112,3 @@ const SYMBOLS = { clip_range: "ε", clip_range_high: "ε⁺", ratio_cap: "c", kl
 
 /** What they are where they are off. @type {Partial<Record<keyof Preview, string>>} */
 const OFF = { clip_range_high: "ε", ratio_cap: "off" };
-
-/** At least two decimals, so that its width stays while a slider moves by hundredths. @param {number} value */
-const short = (value) => (Number(value.toFixed(2)) === value ? value.toFixed(2) : String(Number(value.toPrecision(4))));

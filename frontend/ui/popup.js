@@ -51,13 +51,13 @@ export function createPopup(style, opener, sheet, fill) {
     opener.focus();
   }
 
-  /** What is in the sheet may have made it wider than the window has room for beside the button: then it moves to the left. */
+  /** What is in the sheet may have made it wider than the window has room for on that side of the button: then it moves to the other. */
   function fit() {
     if (sheet.hidden) return;
-    sheet.style.marginLeft = "";
+    sheet.style.translate = "";
     const { left, right } = sheet.getBoundingClientRect();
-    const over = Math.min(right + EDGE - document.documentElement.clientWidth, left - EDGE);
-    if (over > 0) sheet.style.marginLeft = `${-over}px`;
+    const shift = Math.max(EDGE - left, Math.min(0, document.documentElement.clientWidth - EDGE - right));
+    if (shift) sheet.style.translate = `${shift}px`;
   }
 
   return { root, close, fit };

@@ -194,6 +194,11 @@ def test_at_twice_the_size_all_controls_are_in_reach(shared_server, new_page, si
         assert dashboard.slider("Clip range ε").is_visible(), theme
         assert page.evaluate(CUT_OFF) == [], theme
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], theme
+        page.evaluate("scrollTo(0, 600)")
+        assert page.get_by_role("button", name="Step", exact=True).bounding_box()["y"] > 0, theme
+        bar = page.locator(".bar").bounding_box()
+        assert bar["y"] + bar["height"] < size["height"] / 5, (theme, "it leaves room for what is read")
+        page.evaluate("scrollTo(0, 0)")
         page.keyboard.press("t")
     assert page.get_by_role("button", name="Stage", exact=True).is_hidden(), "it has no room"
     dashboard.key("s")

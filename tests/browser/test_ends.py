@@ -52,6 +52,15 @@ def test_nothing_is_called_live_that_has_ended_and_a_lost_connection_brings_noth
     until(pill.inner_text, lambda text: text == "Newest")
 
 
+def test_how_a_run_ended_stays_at_the_top_of_a_phone(stage):
+    played = stage(query="?panels=loss-components")
+    played.page.set_viewport_size({"width": 390, "height": 844})
+    played.state("killed")
+    until(played.page.locator(".banner").is_visible)
+    played.page.evaluate("scrollTo(0, 500)")
+    until(lambda: played.page.locator(".banner").bounding_box()["y"], lambda top: top == 0)
+
+
 @pytest.mark.parametrize("state", ENDS)
 def test_the_focus_goes_to_what_can_be_pressed_once_a_run_has_died(stage, state):
     """From Pause, which whoever has pressed Play has in hand, it does not go to a Play that does nothing."""

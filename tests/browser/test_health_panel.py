@@ -48,6 +48,15 @@ def test_the_bar_says_that_something_is_wrong_and_leads_to_it(ill):
     until(lambda: ill.panel("Health").evaluate("p => p.getBoundingClientRect().top < innerHeight"))
 
 
+def test_what_opens_below_a_button_at_the_left_of_a_narrow_window_is_whole(look_at, page):
+    look_at("--value-coef", "0", "--learning-rate", "0.1", update=1, panels=["Health"])
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.evaluate("document.documentElement.dataset.theme = 'projector'")
+    page.get_by_role("button", name="KL spike").click()
+    box = page.get_by_role("group", name="What is wrong").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1024
+
+
 def test_a_useless_critic_is_found_after_ten_updates(server, page):
     dashboard = Dashboard(
         page, only(server("--paused", "--seed", "7", "--num-envs", "2", "--value-coef", "0"), "Health")

@@ -103,7 +103,7 @@ def test_the_page_under_the_kl_penalty(penalised, updates, page):
     # The preview of β: L_PG from the ratios, advantages and KLs at hand.
     penalised.type("KL coefficient", 5)
     label = formula.locator(".whose")
-    until(label.inner_text, lambda shown: shown.startswith("preview β = 5.00"))
+    until(label.inner_text, lambda shown: shown.startswith("preview β = 5;"))
     now, then = (
         -(ratio[covered] * used[covered]).astype(float).mean() + b * kl[covered].astype(float).mean() for b in (beta, 5)
     )

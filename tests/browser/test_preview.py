@@ -16,6 +16,12 @@ ALL = (*BY_CLIP, "Loss components")
 REGIONS = ((Region.INSIDE, "inside"), (Region.HELD, "held"), (Region.PULLED_BACK, "pulledBack"))
 TERMS = ("loss", "policy_loss", "value_term", "entropy_term")
 
+BOTTOM_AND_TITLE = """panel => {
+    const words = document.createRange();
+    words.selectNodeContents(panel.querySelector("h2").firstChild);
+    return [panel.querySelector(".preview-tag").getBoundingClientRect().bottom, words.getBoundingClientRect().top];
+}"""
+
 
 @pytest.fixture
 def paused(server, page):
@@ -83,7 +89,7 @@ def test_a_moved_clip_range_shows_what_python_would_have_found(paused):
     assert previews(paused) == {}
     for clip_range in (0.05, 0.3, 0.9):
         paused.type("Clip range", clip_range)
-        expected = dict.fromkeys(ALL, f"preview ε = {clip_range:.2f}")
+        expected = dict.fromkeys(ALL, f"preview ε = {clip_range}")
         until(lambda: previews(paused), lambda seen: seen == expected)  # noqa: B023
         codes = with_clip_range(found, clip_range)
         mask = until(paused.mask, lambda mask: mask["preview"] == str(clip_range))  # noqa: B023
@@ -106,7 +112,7 @@ def test_the_would_be_terms_are_drawn_and_stand_in_the_formula(paused, page):
     walk(paused, 1, 11)
     found = computed(1, PhaseKind.STEP, 11, **CHANGES)
     paused.type("Clip range", 0.06).type("Value coefficient", 0.8).type("Entropy coefficient", 0.05)
-    text = "preview ε = 0.06, c₁ = 0.80, c₂ = 0.05"
+    text = "preview ε = 0.06, c₁ = 0.8, c₂ = 0.05"
     until(lambda: previews(paused).get("Loss components"), lambda seen: seen == text)
     policy = policy_loss(found, 0.06)
     value, entropy = 0.8 * found.scalars["value_loss"], -0.05 * found.scalars["entropy"]
@@ -146,7 +152,7 @@ def test_at_the_end_of_an_update_all_is_under_the_final_weights(paused, page):
     value, entropy = 0.5 * found.scalars["final_value_loss"], -0.01 * found.scalars["final_entropy"]
     assert drawn == pytest.approx([policy + value + entropy, policy, value, entropy], rel=1e-5)
     label = page.locator("#formula .whose").inner_text()
-    assert label.startswith("preview ε = 0.10; whole rollout, after the last step: L ")
+    assert label.startswith("preview ε = 0.1; whole rollout, after the last step: L ")
     total = found.scalars["final_policy_loss"] + value + entropy
     assert f"L {term(total)} → {term(policy + value + entropy)}, LPG " in label, "L_VF and S are the same in both"
     assert readout(paused, "Loss components").endswith("shown whole rollout, after the last step")
@@ -186,8 +192,28 @@ def test_the_preview_goes_when_the_slider_is_moved_back_and_once_it_is_applied(p
     assert page.locator("#formula .whose").inner_text() == "mean of the update"
     assert page.locator("#formula .live[data-preview]").count() == 0
     paused.type("Entropy coefficient", 0.2)  # a coefficient changes the loss and no mask
-    until(lambda: previews(paused), lambda seen: seen == {"Loss components": "preview c₂ = 0.20"})
+    until(lambda: previews(paused), lambda seen: seen == {"Loss components": "preview c₂ = 0.2"})
     assert paused.mask()["preview"] == ""
+
+
+def test_where_a_preview_changes_nothing_no_number_makes_room_for_it(paused):
+    walk(paused, 1, 1)  # no step was taken: every r is 1
+    before = readout(paused, "Ratio histogram")
+    assert before.startswith("inside 100.0") and " r 1.00 to 1.00" in before
+    paused.type("Clip range", 0.3)
+    until(tag(paused, "Ratio histogram").is_visible)
+    assert readout(paused, "Ratio histogram") == before
+
+
+def test_what_is_said_of_a_preview_covers_no_title(paused, page):
+    paused.step(update="1").type("Clip range", 0.1)
+    until(tag(paused, "Clip mask").is_visible)
+    page.evaluate("document.documentElement.dataset.theme = 'projector'")
+    below, title = paused.panel("Clip mask").evaluate(BOTTOM_AND_TITLE)
+    assert below <= title, "in large type"
+    page.set_viewport_size({"width": 390, "height": 844})
+    label, first = (page.locator(place).first.bounding_box() for place in ("#formula .whose", ".panel h2:visible"))
+    assert label["y"] + label["height"] <= first["y"], "on a phone"
 
 
 def test_who_watches_sees_what_is_pending_and_in_slow_motion_it_goes_when_it_is_applied(server, new_page):

@@ -362,6 +362,25 @@ def test_all_that_matters_is_seen_without_scrolling(look_at, page, theme, width,
     assert sample(dashboard).evaluate(CUT) == []
 
 
+BROKEN = """sample => [...sample.querySelectorAll(".sums > div > span:not(.role), .choices [role=rowheader]")]
+    .filter((part) => {
+        const broken = part.offsetHeight > 2 * parseFloat(getComputedStyle(part).fontSize);
+        return broken || part.scrollWidth > part.clientWidth;
+    })
+    .map((part) => part.textContent)"""
+
+
+@pytest.mark.parametrize(("theme", "width"), [("projector", 1024), ("light", 390)])
+def test_in_a_narrow_panel_no_number_of_the_calculation_is_broken_and_no_action_cut(look_at, page, theme, width):
+    page.set_viewport_size({"width": width, "height": 768})
+    dashboard = look_at(update=1, query=f"?theme={theme}")
+    dashboard.panel("Sample").scroll_into_view_if_needed()
+    until(dashboard.panel("Sample").locator(".cover").is_hidden)
+    dashboard.panel("Sample").get_by_label("Find a sample").select_option(label="an inside one")
+    shown(dashboard, region=int(Region.INSIDE))
+    assert sample(dashboard).evaluate(BROKEN) == []
+
+
 CHOICES = """panel => [...panel.querySelectorAll(".choices [role=row]:not(.head)")].map((row) => ({
     name: row.querySelector("[role=rowheader]").title,
     change: Math.abs(

@@ -152,6 +152,6 @@ def test_sample_says_where_the_mask_previews_another_region_than_that_of_the_wei
 
     text, data = previewed(0.1)
     assert data == {"region": "2", "maskRegion": "1"}
-    assert "as the Clip mask shows it, r was 1.020: with ε = 0.10 it would be inside." in text
+    assert "as the Clip mask shows it, r was 1.020: with ε = 0.1 it would be inside." in text
     text, data = previewed(0.01)
     assert data == {"region": "2", "maskRegion": "2"} and "Clip mask" not in text

@@ -14,7 +14,7 @@ from benchmarks.health import SICK, observe
 from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE
 from ppo_scope.diagnosis.health import FORGIVEN, MAX_HISTORY, Health
 from ppo_scope.diagnosis.indicators import indicators
-from ppo_scope.diagnosis.judging import Found
+from ppo_scope.diagnosis.judging import Found, with_powers
 from ppo_scope.ppo import presets
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind
@@ -296,11 +296,25 @@ def test_a_policy_that_has_decided_is_no_finding_while_the_return_is_at_its_best
 def test_a_finding_goes_on_since_it_began_and_ends_with_its_cause():
     seen, health = run(14, max_grad_norm=1e-6)
     assert "still_policy" not in seen[8] and "still_policy" in seen[9]
-    assert named(health, "still_policy")["since"] == 10
+    found = named(health, "still_policy")
+    assert found["since"] == 10 and "The gradient norm limit of 1×10⁻⁶ " in found["cause"]
+    assert "×10⁻" in found["summary"] and "e-" not in found["summary"] + found["cause"]
     seen, health = run(22, max_grad_norm=1e-6, changes=[(14, "max_grad_norm", None)])
     assert "still_policy" not in seen[-1]
     (row,) = (row for row in health.history() if row["name"] == "still_policy")
     assert row["since"] == 10 and 14 <= row["until"] < 22
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("4.4e-09 of 1e−05, and −2e+06", "4.4×10⁻⁹ of 1×10⁻⁵, and −2×10⁶"),
+        ("1e12", "1×10¹²"),
+        ("Update 20 of run 1e5c, the e-step", "Update 20 of run 1e5c, the e-step"),
+    ],
+)
+def test_sentences_write_powers_of_ten_as_the_page_does(text, written):
+    assert with_powers(text) == written
 
 
 def spiking(health, updates):

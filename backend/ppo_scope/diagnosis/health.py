@@ -13,7 +13,7 @@ from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
 from ppo_scope.diagnosis.ends import Ends
 from ppo_scope.diagnosis.fall import Fall
 from ppo_scope.diagnosis.indicators import indicators
-from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last
+from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last, with_powers
 from ppo_scope.diagnosis.paid import Paid
 from ppo_scope.diagnosis.progress import Progress
 from ppo_scope.diagnosis.tries import tries
@@ -218,7 +218,8 @@ class Health:
         since = span.since if span is not None else 0
         severity = self._severity(check, verdict)
         cause = (verdict.cause or check.cause) + self._began_after(check, since, severity)
-        return Finding(check.name, check.title, severity, verdict.summary, cause, remedy, setting, since)
+        summary, cause = with_powers(verdict.summary), with_powers(cause)
+        return Finding(check.name, check.title, severity, summary, cause, remedy, setting, since)
 
     def _severity(self, check: Check, verdict: Found) -> str:
         """What keeps a run from learning well is a note while its return is at its best, or as high as it should be."""

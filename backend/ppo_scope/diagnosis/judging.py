@@ -6,6 +6,7 @@ The server hands the checks out too, so nothing here needs more than numbers.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -151,3 +152,15 @@ def percent(share: float) -> str:
 def times(factor: float) -> str:
     """A factor with thousands, or with one digit where it is small."""
     return f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
+
+
+SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def with_powers(text: str) -> str:
+    """A sentence whose numbers are written as everywhere on the page: 4.4×10⁻⁹ for 4.4e-09."""
+    return re.sub(r"(?<=\d)e([+−-]?\d+)\b", lambda found: f"×10{_superscript(found[1])}", text)
+
+
+def _superscript(exponent: str) -> str:
+    return str(int(exponent.replace("−", "-"))).translate(SUPERSCRIPT)

@@ -7,6 +7,7 @@ import { Chart } from "../../draw/chart.js";
 import { PAIRS, cosineTable } from "./cosines.js";
 import { layersOf, namesOf, stretches } from "../../ppo/layers.js";
 import { Measured, captionOf, momentInWords } from "../../draw/measured.js";
+import { fade } from "../../draw/colours.js";
 import { powersIn } from "../../draw/axis.js";
 import { sizeOf } from "../../draw/markup.js";
 import { readout } from "../../draw/readout.js";
@@ -245,7 +246,10 @@ function unreached({ layers, reaches }, theme, wide) {
     const parts = [...names, "0"];
     const fits = sizeOf(parts.join(" = "), { family: theme.font, size: UNREACHED }).width < (to - from + 1) * wide;
     const text = fits ? parts.join(" = ") : names.length > 1 ? `${names.join(" =<br>")} = 0` : parts.join("<br>= ");
-    return [{ showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text, font: { size: UNREACHED, color: theme.ink } }];
+    const bgcolor = fade(theme.panel, 0.8); // of two lines in a low chart the second lies over bars
+    return [
+      { showarrow: false, x: (from + to) / 2, y: 1, yref: "paper", yanchor: "top", text, bgcolor, font: { size: UNREACHED, color: theme.ink } },
+    ];
   });
 }
 

@@ -6,7 +6,7 @@ import { runsFreely } from "../../state/motion.js";
 import { previewOf } from "../../state/previewed.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
 import { outline, reach } from "../../draw/curves.js";
-import { arrow, previewInWords, previewTag } from "../../draw/preview-tag.js";
+import { arrow, isChange, previewInWords, previewTag } from "../../draw/preview-tag.js";
 import { alike, centred } from "../../ppo/ratio-bins.js";
 import { readout } from "../../draw/readout.js";
 import { CLIP, rangeInWords } from "../../ppo/clip-range.js";
@@ -94,10 +94,11 @@ function mount(body, context) {
       const preview = previewed?.clip ? previewed : null; // c₁ and c₂ change nothing here
       const now = [share(inside), ...ofTheClip, share(pulledBack), percent(scalar(snapshot, "ratio_clip_fraction"))];
       label(preview);
+      const then = preview && arrows(preview.now, preview.then, ofTheClip);
       // Twice the numbers would need another line: the rest of all samples, and what a preview does not change, make room for it.
       write(
-        preview
-          ? [null, ...arrows(preview.now, preview.then, ofTheClip).slice(1), null, scopeInWords(snapshot), null]
+        then?.some(isChange)
+          ? [null, ...then.slice(1), null, scopeInWords(snapshot), null]
           : [...now, span, byDesign(snapshot, histogram) ?? scopeInWords(snapshot), after.span],
       );
       const { dataset } = chart.element;
