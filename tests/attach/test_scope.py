@@ -1,6 +1,7 @@
 """A loop of one's own, shown by `ppo_scope.Scope`: the same weights, every row, and mistakes that are named."""
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -295,6 +296,56 @@ def test_minibatches_of_an_update_tell_the_same(name):
             scope.minibatch(**given, **second)
         assert scope.update()
     scope.close()
+
+
+@pytest.mark.parametrize("kind", [torch.tensor, np.array])
+def test_a_minibatch_of_no_samples_is_left_out_and_ends_no_training(kind, capfd):
+    """As where a mask leaves nothing of it."""
+    scope = small_scope()
+    ended = noting_updates(scope)
+    none, two = kind(np.zeros(0)), {"log_prob": kind([0.0, 0.0]), "advantages": kind([1.0, -1.0])}
+    for _ in range(2):
+        rollout(scope)
+        for samples in ([0, 1], [], [2, 3]):
+            told = two if samples else {"log_prob": none, "advantages": none}
+            scope.minibatch(samples=kind(np.array(samples, np.int64)), **told)
+            scope.gradient(len(samples) + samples[0] if samples else np.nan)
+            scope.step()
+        norms = {place: float(norm) for place, norm in scope._update.gradient_norms.items()}
+        assert scope.update() and norms == {0: 2, 1: 4}, "the norm of a minibatch that is left out is nobody's"
+    rollout(scope)
+    scope.minibatch(samples=[], log_prob=[], advantages=[])
+    assert scope.update()
+    assert ended == [(1, 2), (2, 2), (3, 0)]
+    scope.close()
+    assert capfd.readouterr().err.count("called without a sample") == 1
+
+
+def test_settings_may_be_arrays_of_one_number_of_whatever_kind():
+    """What is no number of Python's own cannot be told to a server."""
+    said = []
+    whole = {"seed": np.int64(3), "epochs": np.int32(2), "reward_threshold": np.float32(9)}
+    scope = small_scope(**whole, minibatches=torch.tensor(4), anneal_clip_range=np.bool_(False))
+    rollout(scope, epochs=np.int64(3), learning_rate=torch.tensor(0.5))
+    scope.watcher._line.send = said.append
+    scope.watcher._report.introduce()
+    scope.watcher._report.show()
+    assert len(said) >= 3 and json.loads(scope.watcher._line._greeting())["settings"]["seed"] == 3
+    assert (scope._facts.epochs, scope._facts.minibatches, scope._facts.learning_rate) == (3, 4, 0.5)
+    scope.close()
+    with pytest.raises(ValueError, match=r"epochs is 2\.5, and a whole number is wanted"):
+        small_scope(epochs=2.5)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_with_statement_ends_the_run(failing):
+    states = []
+    with contextlib.suppress(ZeroDivisionError), small_scope() as scope:
+        rollout(scope)
+        scope.watcher._report.state = lambda state, *_, **__: states.append(str(state))
+        if failing:
+            raise ZeroDivisionError
+    assert states == ["failed" if failing else "finished"]
 
 
 def test_minibatches_may_have_any_sizes():

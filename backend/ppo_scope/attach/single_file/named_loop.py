@@ -337,6 +337,9 @@ class Lookout:
 
     def _look(self, frame: FrameType, loss: Tensor) -> None:
         self.calls += 1
+        if self.loop is not None and self.loop.watcher.copied:  # its run is another process's
+            self.loop.leave()
+            self.loop = None
         if self.loop is not None and self.loop.watcher.off:
             self.loop.alone()
             return
