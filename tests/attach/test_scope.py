@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import ppo_scope
+from ppo_scope.attach import report
 from ppo_scope.attach.record import Phase
 from ppo_scope.ppo.losses import Region
 from ppo_scope.probes.moment import Moment
@@ -67,6 +68,28 @@ def test_what_is_measured_beside_the_loop_is_to_the_bit_what_it_would_find_itsel
     assert (
         found[True] == found[False] and min(found[True]["final_kl_exact"]) > 0 and len(found[True]["loss"]) == UPDATES
     )
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_slow_update_is_told_at_its_end_and_not_with_the_next(waits, monkeypatch):
+    """Else a page shows a loop whose updates take a minute as it was a minute ago, and every other update alone."""
+    monkeypatch.setattr(report, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(report, "WAITED", 1e6 if waits else 0.0)
+    sent = []
+    with beside(monkeypatch, True) as clerks:
+        scope = small_scope()
+        for update in range(1, 5):
+            rollout(scope)
+            scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1])
+            if update == 1:
+                scope.watcher._report._rows.note = lambda number, *_: sent.append(number)
+            scope.update()
+            if not waits:
+                wait_for(lambda: clerks[0]._poll.poll(0))
+                assert sent == list(range(1, update)) and clerks[0].owes
+                scope.watcher._report.at(Phase(PhaseKind.ADVANTAGES, scope._update))
+            assert sent == list(range(1, update + 1)) and not clerks[0].owes
+        scope.close()
 
 
 def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
