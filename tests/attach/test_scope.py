@@ -92,6 +92,25 @@ def test_a_slow_update_is_told_at_its_end_and_not_with_the_next(waits, monkeypat
         scope.close()
 
 
+def test_updates_that_wait_are_told_where_none_follows(monkeypatch):
+    """As where a notebook's cell has ended: its last updates would be seen with the next cell alone."""
+    sent = []
+    with beside(monkeypatch, True) as clerks:
+        scope = small_scope()
+        for update in (1, 2, 3):
+            rollout(scope)
+            scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1])
+            if update == 1:
+                scope.watcher._report._rows.note = lambda number, *_: sent.append(number)
+            scope.update()
+        assert sent != [1, 2, 3] and clerks[0].at_work
+        scope.watcher._beat()
+        assert sent != [1, 2, 3], "an update has ended just now"
+        monkeypatch.setattr(report, "UNWATCHED_SECONDS", 0.0)
+        wait_for(lambda: scope.watcher._beat() or sent == [1, 2, 3])
+        scope.close()
+
+
 def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
     place = socket.socket()  # held until the server comes: others look for places, too
     place.bind(("127.0.0.1", 0))

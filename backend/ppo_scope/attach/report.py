@@ -124,6 +124,15 @@ class Report:
         self._flush_if_due()
         self._seconds = time.perf_counter() - start
 
+    def catch_up(self) -> None:
+        """No update has ended for a while, as where a notebook's cell has: what waits for the next one is told."""
+        if time.monotonic() - self._ended_at < UNWATCHED_SECONDS:
+            return
+        if self._clerk is not None and self._clerk.at_work:
+            self._clerk.ask()
+            self._take_from(self._clerk, all_of_them=False)
+        self._flush_if_due()
+
     def _flush_if_due(self) -> None:
         if self._rows.age > (WATCHED_SECONDS if self.watched else UNWATCHED_SECONDS):
             self._rows.flush()

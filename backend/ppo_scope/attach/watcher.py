@@ -142,6 +142,8 @@ class Watcher:
         self.copied = False
         """This process has been forked of the one that watches."""
         self._explained = False
+        self._telling = threading.RLock()
+        """Held where updates are told, by the thread that trains or, while that is elsewhere, by that of the line."""
         self.run = secrets.token_hex(4)
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
@@ -194,8 +196,11 @@ class Watcher:
 
     def reached(self, phase: Phase) -> None:
         """The loop has come to this phase. Returns when it may go on."""
-        if self._line is None:
-            return
+        if self._line is not None:
+            with self._telling:
+                self._reached(phase, self._line)
+
+    def _reached(self, phase: Phase, line: Line) -> None:
         going, report = self._going, self._report
         ended = phase.kind is PhaseKind.UPDATE
         if not ended:
@@ -205,12 +210,12 @@ class Watcher:
                     report.at(phase)  # the update before is let go of
                 return
             self.next_look = now + LOOK_SECONDS  # before the look, or what comes right after it would be missed
-            if going.at_full_speed and not self._line.waiting:
+            if going.at_full_speed and not line.waiting:
                 report.at(phase)
                 return
         report.at(phase)
         self.next_look = time.perf_counter() + LOOK_SECONDS
-        if ended and going.at_full_speed and not self._line.waiting:
+        if ended and going.at_full_speed and not line.waiting:
             report.ended(report.moment_at(phase), shown=False)
             return
         self._obey_all()
@@ -232,7 +237,7 @@ class Watcher:
         else:
             going.keep_pace()
         self._hold()
-        if not going.at_full_speed or self._line.waiting:
+        if not going.at_full_speed or line.waiting:
             self.next_look = 0.0
 
     def begins(self) -> dict[str, Any]:
@@ -250,6 +255,7 @@ class Watcher:
         say(f"{BROKEN}\n{''.join(traceback.format_exception(error))}")
         if self._line is None:
             return
+        self._let_beat_end()
         try:
             self._settle()
             self._report.state(RunState.FAILED, causes.unwatched(error))
@@ -269,6 +275,7 @@ class Watcher:
         if self.off or self._line is None:
             return
         self.off = True
+        self._let_beat_end()
         try:
             self._settle()
             self._report.flush()
@@ -315,6 +322,11 @@ class Watcher:
                 threading.Thread(target=self.close, kwargs={"shown": False}, name="ppo-scope goodbye").start()
 
     # Inside
+
+    def _let_beat_end(self) -> None:
+        """Of those that begin from now on none tells anything."""
+        with self._telling:
+            pass
 
     def _settle(self) -> None:
         """A run may be over before the server has said that it listens: wait for it a moment."""
@@ -434,7 +446,15 @@ class Watcher:
         return self._line
 
     def _beat(self) -> None:
+        """By the line's thread."""
         self._report.progress()
+        if self._telling.acquire(blocking=False):
+            try:
+                if not self.off:
+                    with contextlib.suppress(Exception):  # which the loop comes upon itself
+                        self._report.catch_up()
+            finally:
+                self._telling.release()
 
     def _heard(self) -> None:
         """By the line's thread: the loop is to look at its next phase."""
