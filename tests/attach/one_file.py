@@ -1,10 +1,13 @@
 """A PPO in one file, its variables called as in CleanRL's, and nothing of ours in it; it prints what it computed.
 
-python tests/attach/one_file.py [--iterations 4] [--continuous] [--lstm] [--target-kl X] [--strange]
+python tests/attach/one_file.py [--iterations 4] [--continuous] [--lstm] [--target-kl X] [--strange] [--auxiliary]
+    [--apart]
 
 A line a minibatch, [policy loss, ½ value loss, entropy, loss], then the digest of its weights. `--lstm`: a policy
-that remembers, and minibatches of whole environments. `--strange`: a loss that is no PPO's. Begun by torchrun each
-process plays for itself, and all make their steps with the mean of their gradients; the last line has rank and ε, too.
+that remembers, and minibatches of whole environments. `--strange`: a loss that is no PPO's. `--auxiliary`: after each
+update two steps of the critic alone, as in PPG. `--apart`: what the critic learns from is differentiated by itself.
+Begun by torchrun each process plays for itself, and all make their steps with the mean of their gradients; the last
+line has rank and ε, too.
 """
 
 import argparse
@@ -70,6 +73,8 @@ def arguments():
     parser.add_argument("--continuous", action="store_true")
     parser.add_argument("--lstm", action="store_true")
     parser.add_argument("--strange", action="store_true")
+    parser.add_argument("--auxiliary", action="store_true")
+    parser.add_argument("--apart", action="store_true")
     parser.add_argument("--target-kl", type=float, default=None)
     args = parser.parse_args()
     args.env_id = "Pendulum-v1" if args.continuous else "CartPole-v1"
@@ -154,7 +159,11 @@ if __name__ == "__main__":
                 if args.strange:
                     loss = loss + ratio.square().mean()
                 optimizer.zero_grad()
-                loss.backward()
+                if args.apart:
+                    (pg_loss - args.ent_coef * entropy.mean()).backward(retain_graph=True)
+                    (args.vf_coef * v_loss).backward()
+                else:
+                    loss.backward()
                 for one in agent.parameters() if together else ():
                     distributed.all_reduce(one.grad)
                     one.grad /= distributed.get_world_size()
@@ -163,6 +172,11 @@ if __name__ == "__main__":
                 print(json.dumps([one.item() for one in (pg_loss, v_loss, entropy.mean(), loss)]))
             if args.target_kl is not None and approx_kl > args.target_kl:
                 break
+        for _ in range(2 if args.auxiliary else 0):
+            optimizer.zero_grad()
+            (agent.critic(b_obs).flatten() - b_returns).square().mean().backward()
+            nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
+            optimizer.step()
     digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in agent.parameters())).hexdigest()
     print(f"{rank} {digest} {args.clip_coef}\n" if together else f"{digest}\n", end="", flush=True)
     if together:

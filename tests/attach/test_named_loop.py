@@ -60,7 +60,9 @@ def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None, script
     return lookout, printed
 
 
-@pytest.mark.parametrize("arguments", [("--target-kl", "0.003"), ("--continuous",), ("--lstm",)])
+@pytest.mark.parametrize(
+    "arguments", [("--target-kl", "0.003"), ("--continuous",), ("--lstm",), ("--auxiliary",), ("--apart",)]
+)
 def test_its_numbers_are_those_of_the_script_and_its_bits_stay(arguments, monkeypatch, capfd):
     numbers, digest = plain(*arguments)
     ours, terms, kinds = [], {}, []
@@ -80,6 +82,7 @@ def test_its_numbers_are_those_of_the_script_and_its_bits_stay(arguments, monkey
             assert float(update.gradient_norms[len(update.told) - 1]) == pytest.approx(terms["norm"], rel=1e-4)
         elif phase.kind is PhaseKind.UPDATE:
             terms.setdefault("kl", []).append(float(Moment(loop, phase).exact_kl.mean()))
+            assert update.known["told_loss"] == pytest.approx(numbers[len(ours) - 1, 3], rel=1e-6)
 
     lookout, printed = followed(monkeypatch, capfd, *arguments, at=at)
     assert printed.out.splitlines()[-1] == digest

@@ -1,6 +1,7 @@
 """A loop of one's own, shown by `ppo_scope.Scope`: the same weights, every row, and mistakes that are named."""
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import ppo_scope
+from ppo_scope.attach import report
 from ppo_scope.attach.record import Phase
 from ppo_scope.ppo.losses import Region
 from ppo_scope.probes.moment import Moment
@@ -66,6 +68,47 @@ def test_what_is_measured_beside_the_loop_is_to_the_bit_what_it_would_find_itsel
     assert (
         found[True] == found[False] and min(found[True]["final_kl_exact"]) > 0 and len(found[True]["loss"]) == UPDATES
     )
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_slow_update_is_told_at_its_end_and_not_with_the_next(waits, monkeypatch):
+    """Else a page shows a loop whose updates take a minute as it was a minute ago, and every other update alone."""
+    monkeypatch.setattr(report, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(report, "WAITED", 1e6 if waits else 0.0)
+    sent = []
+    with beside(monkeypatch, True) as clerks:
+        scope = small_scope()
+        for update in range(1, 5):
+            rollout(scope)
+            scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1])
+            if update == 1:
+                scope.watcher._report._rows.note = lambda number, *_: sent.append(number)
+            scope.update()
+            if not waits:
+                wait_for(lambda: clerks[0]._poll.poll(0))
+                assert sent == list(range(1, update)) and clerks[0].owes
+                scope.watcher._report.at(Phase(PhaseKind.ADVANTAGES, scope._update))
+            assert sent == list(range(1, update + 1)) and not clerks[0].owes
+        scope.close()
+
+
+def test_updates_that_wait_are_told_where_none_follows(monkeypatch):
+    """As where a notebook's cell has ended: its last updates would be seen with the next cell alone."""
+    sent = []
+    with beside(monkeypatch, True) as clerks:
+        scope = small_scope()
+        for update in (1, 2, 3):
+            rollout(scope)
+            scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1])
+            if update == 1:
+                scope.watcher._report._rows.note = lambda number, *_: sent.append(number)
+            scope.update()
+        assert sent != [1, 2, 3] and clerks[0].at_work
+        scope.watcher._beat()
+        assert sent != [1, 2, 3], "an update has ended just now"
+        monkeypatch.setattr(report, "UNWATCHED_SECONDS", 0.0)
+        wait_for(lambda: scope.watcher._beat() or sent == [1, 2, 3])
+        scope.close()
 
 
 def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
@@ -295,6 +338,56 @@ def test_minibatches_of_an_update_tell_the_same(name):
             scope.minibatch(**given, **second)
         assert scope.update()
     scope.close()
+
+
+@pytest.mark.parametrize("kind", [torch.tensor, np.array])
+def test_a_minibatch_of_no_samples_is_left_out_and_ends_no_training(kind, capfd):
+    """As where a mask leaves nothing of it."""
+    scope = small_scope()
+    ended = noting_updates(scope)
+    none, two = kind(np.zeros(0)), {"log_prob": kind([0.0, 0.0]), "advantages": kind([1.0, -1.0])}
+    for _ in range(2):
+        rollout(scope)
+        for samples in ([0, 1], [], [2, 3]):
+            told = two if samples else {"log_prob": none, "advantages": none}
+            scope.minibatch(samples=kind(np.array(samples, np.int64)), **told)
+            scope.gradient(len(samples) + samples[0] if samples else np.nan)
+            scope.step()
+        norms = {place: float(norm) for place, norm in scope._update.gradient_norms.items()}
+        assert scope.update() and norms == {0: 2, 1: 4}, "the norm of a minibatch that is left out is nobody's"
+    rollout(scope)
+    scope.minibatch(samples=[], log_prob=[], advantages=[])
+    assert scope.update()
+    assert ended == [(1, 2), (2, 2), (3, 0)]
+    scope.close()
+    assert capfd.readouterr().err.count("called without a sample") == 1
+
+
+def test_settings_may_be_arrays_of_one_number_of_whatever_kind():
+    """What is no number of Python's own cannot be told to a server."""
+    said = []
+    whole = {"seed": np.int64(3), "epochs": np.int32(2), "reward_threshold": np.float32(9)}
+    scope = small_scope(**whole, minibatches=torch.tensor(4), anneal_clip_range=np.bool_(False))
+    rollout(scope, epochs=np.int64(3), learning_rate=torch.tensor(0.5))
+    scope.watcher._line.send = said.append
+    scope.watcher._report.introduce()
+    scope.watcher._report.show()
+    assert len(said) >= 3 and json.loads(scope.watcher._line._greeting())["settings"]["seed"] == 3
+    assert (scope._facts.epochs, scope._facts.minibatches, scope._facts.learning_rate) == (3, 4, 0.5)
+    scope.close()
+    with pytest.raises(ValueError, match=r"epochs is 2\.5, and a whole number is wanted"):
+        small_scope(epochs=2.5)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_with_statement_ends_the_run(failing):
+    states = []
+    with contextlib.suppress(ZeroDivisionError), small_scope() as scope:
+        rollout(scope)
+        scope.watcher._report.state = lambda state, *_, **__: states.append(str(state))
+        if failing:
+            raise ZeroDivisionError
+    assert states == ["failed" if failing else "finished"]
 
 
 def test_minibatches_may_have_any_sizes():

@@ -86,8 +86,9 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
     return Facts(**{**layout, **in_numbers(told), **limits}, told=tuple(told))
 
 
-NUMBERS = {name: str(field.type).startswith("float") for name, field in Facts.__dataclass_fields__.items()}
-"""Which of them are numbers, whole or not."""
+KINDS = {"float": float, "int": int, "bool": bool}
+PLAIN = {name: KINDS.get(str(field.type).partition(" ")[0]) for name, field in Facts.__dataclass_fields__.items()}
+"""Which of them are numbers, and of which kind of Python's own; None: it is no number."""
 
 
 def in_numbers(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,14 +97,20 @@ def in_numbers(told: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: what has to be one number is none.
     """
-    return {name: _number(name, value) if NUMBERS[name] else value for name, value in told.items()}
+    return {name: value if value is None else _plain(name, value) for name, value in told.items()}
 
 
-def _number(name: str, value: Any) -> float | None:
-    if value is None:
-        return None
+def _plain(name: str, value: Any) -> Any:
+    kind = PLAIN[name]
+    if kind is None:
+        return value
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        found = kind(value)
+        if kind is int and found != value:
+            raise ValueError(value)
+        return found
+    except (TypeError, ValueError, OverflowError):
+        if kind is int:
+            raise ValueError(f"{name} is {value!r}, and a whole number is wanted.") from None
         apart = " How far r may rise is clip_range_high, where it is another range." if name == "clip_range" else ""
         raise ValueError(f"{name} is {value!r}, and one number is wanted.{apart}") from None

@@ -39,6 +39,10 @@ WATCHED_SECONDS = 1 / 8
 """Between two looks at full speed, and between two lots of rows: to send one costs the loop time."""
 UNWATCHED_SECONDS = 1.0
 """Between two words on how the run is, and between two lots of rows, while nobody looks at a panel."""
+SLOW_SECONDS, WAITED = 1.0, 0.01
+"""The end of an update that takes so long is told at once: what is measured of it is waited for, for this part of the
+time that it has taken at most.
+"""
 TOGETHER = 4
 """Updates that the clerk hears of at once, unless somebody waits for one: each word costs time."""
 
@@ -68,6 +72,7 @@ class Report:
         self._budget, self._health = Budget(), Health()
         self._rows = Rows(self._outlet, self._not_measured)
         self._looked_at = 0.0
+        self._ended_at = time.monotonic()
         self._beside = beside
         self._clerk: Clerk | None = hired(beside.library) if beside is not None else None
         self._known: tuple[Any, Habits] | None = None  # what the clerk knows that updates are made with
@@ -97,8 +102,11 @@ class Report:
         return Moment(self._subject, phase)
 
     def at(self, phase: Phase) -> None:
-        """The loop has come there, and nobody looks."""
+        """The loop has come there, and nobody looks: what has been measured beside it meanwhile is told."""
         self._outlet.phase = phase
+        if self._clerk is not None and self._clerk.owes:
+            self._take_from(self._clerk, all_of_them=False)
+            self._flush_if_due()
 
     def ended(self, moment: Moment, *, shown: bool) -> None:
         """An update has ended: its row, how the run is with it, and a snapshot, if it is `shown` or that is due."""
@@ -111,9 +119,23 @@ class Report:
                 self._not_measured("health", error)
             if shown or self._look_is_due():
                 self.show(moment, affordable=not shown)
-        if shown or self._rows.age > (WATCHED_SECONDS if self.watched else UNWATCHED_SECONDS):
+        if shown:
             self._rows.flush()
+        self._flush_if_due()
         self._seconds = time.perf_counter() - start
+
+    def catch_up(self) -> None:
+        """No update has ended for a while, as where a notebook's cell has: what waits for the next one is told."""
+        if time.monotonic() - self._ended_at < UNWATCHED_SECONDS:
+            return
+        if self._clerk is not None and self._clerk.at_work:
+            self._clerk.ask()
+            self._take_from(self._clerk, all_of_them=False)
+        self._flush_if_due()
+
+    def _flush_if_due(self) -> None:
+        if self._rows.age > (WATCHED_SECONDS if self.watched else UNWATCHED_SECONDS):
+            self._rows.flush()
 
     def _look_is_due(self) -> bool:
         now, between = time.monotonic(), WATCHED_SECONDS if self.watched else UNWATCHED_SECONDS
@@ -127,6 +149,7 @@ class Report:
     def _measured_beside(self, moment: Moment, *, shown: bool) -> bool:
         """Hand the update over to the clerk, and take what it has measured; where it is shown, all is waited for."""
         clerk, update = self._clerk, moment.phase.update
+        taken, self._ended_at = time.monotonic() - self._ended_at, time.monotonic()
         if clerk is None or self._beside is None or not isinstance(update, Update):
             return False
         if not clerk.at_work and not (clerk.ready and self._begun(clerk, self._beside, update)):
@@ -137,9 +160,10 @@ class Report:
         elif not clerk.looking and self._look_is_due():
             wish = self._wish(self._budget.affordable(self.watched) - self._budget.failed.keys())
         self._hand_over(clerk, Phase(PhaseKind.UPDATE, update, moment.phase.epoch, moment.phase.minibatch), wish)
-        if wish is not None or clerk.unsaid >= TOGETHER:
+        slow = taken >= SLOW_SECONDS
+        if wish is not None or slow or clerk.unsaid >= TOGETHER:
             clerk.ask()
-            self._take_from(clerk, all_of_them=shown)
+            self._take_from(clerk, all_of_them=shown, within=WAITED * taken if slow else 0.0)
         elif self.watched:
             self._take_from(clerk, all_of_them=False)
         if shown:
@@ -171,8 +195,8 @@ class Report:
                 model.latest.pop()
         return clerk.begin(Desk(model, self._health, self._outlet.run), size)
 
-    def _take_from(self, clerk: Clerk, *, all_of_them: bool) -> None:
-        for handed, answer in clerk.answers(all_of_them=all_of_them):
+    def _take_from(self, clerk: Clerk, *, all_of_them: bool, within: float = 0.0) -> None:
+        for handed, answer in clerk.answers(all_of_them=all_of_them, within=within):
             self._rows.note(handed.update, np.frombuffer(answer.row), handed.episodes)
             for what, why in answer.complaints:
                 self._budget.failed.setdefault(what, why)

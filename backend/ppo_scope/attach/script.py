@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import runpy
 import sys
 import traceback
-import weakref
 from pathlib import Path
 from typing import Any
 
 from ppo_scope.attach import child
 from ppo_scope.attach.connecting.address import given
 from ppo_scope.attach.connecting.script_news import tell
-from ppo_scope.attach.sb3.stable_baselines import Watched, why_not
+from ppo_scope.attach.sb3.stable_baselines import Watched, watched_as, why_not
 from ppo_scope.attach.single_file.named_loop import Lookout
-from ppo_scope.attach.watcher import say
+from ppo_scope.attach.watcher import FOUND, say
 from ppo_scope.wire.attaching import LONGEST, ScriptNews
 
 LEARNERS = (
@@ -39,7 +39,8 @@ def main(arguments: list[str]) -> None:
     sys.argv = arguments[1:] if as_module else arguments
     script = sys.argv[0]
     sys.path[0] = str(Path.cwd()) if as_module else str(Path(script).resolve().parent)
-    models, lookout = Models(script), Lookout(refused=lambda why: _tell(script, why))
+    here, lookout = os.getpid(), Lookout(refused=lambda why: _tell(script, why))
+    look_at_models(script)
     lookout.begin()
     whole, error = False, None
     try:
@@ -52,9 +53,10 @@ def main(arguments: list[str]) -> None:
         error = problem
         raise
     finally:
-        lookout.end(whole=whole)
-        if not models.found and not models.refused and lookout.loop is None:
-            _explain(script, error, LOOKED.format(named=lookout.why_none()))
+        if os.getpid() == here:  # else it is a process that the script has forked
+            lookout.end(whole=whole)
+            if not FOUND.is_set:
+                _explain(script, error, LOOKED.format(named=lookout.why_none()))
 
 
 def _explain(script: str, error: Exception | None, looked: str) -> None:
@@ -76,35 +78,32 @@ def _tell(script: str, why: str, looked: str = "") -> None:
     tell(given(), ScriptNews(script=Path(script).name, why=why[:LONGEST], detail=looked[:LONGEST] or None))
 
 
-class Models:
-    """Of libraries that are known: each that begins to learn from now on is watched."""
+def look_at_models(script: str) -> None:
+    """Each of libraries that are known is watched that begins to learn from now on, in this process or a forked one."""
+    for module, name in LEARNERS:
+        with contextlib.suppress(ImportError):
+            _look_at(getattr(importlib.import_module(module), name), script)
 
-    def __init__(self, script: str) -> None:
-        self._script = script
-        self.found: list[weakref.ref[Watched]] = []
-        self.refused = False
-        """One that has begun to learn cannot be shown, which was said."""
-        for module, name in LEARNERS:
-            with contextlib.suppress(ImportError):
-                self._look_at(getattr(importlib.import_module(module), name))
 
-    def _look_at(self, kind: Any) -> None:
-        learn = kind.learn
+def _look_at(kind: Any, script: str) -> None:
+    learn = kind.learn
 
-        def watched(model: Any, *arguments: Any, **named: Any) -> Any:
-            if not any(there.model is model for one in self.found if (there := one()) is not None):
-                self._begins(model)
-            return learn(model, *arguments, **named)
+    def watched(model: Any, *arguments: Any, **named: Any) -> Any:
+        before = watched_as(model)  # by the script itself, or since it has learned before
+        if before is None or before.watcher.copied:
+            _begins(model, script)
+        return learn(model, *arguments, **named)
 
-        kind.learn = watched
+    kind.learn = watched
 
-    def _begins(self, model: Any) -> None:
-        why = why_not(model)
-        if why is None:
-            self.found.append(weakref.ref(Watched(model, None, False)))  # it lives as long as its model
-        else:
-            self.refused = True
-            _complain(self._script, why)
+
+def _begins(model: Any, script: str) -> None:
+    why = why_not(model)
+    if why is None:
+        Watched(model, None, False)  # it lives as long as its model
+    else:
+        FOUND.set()  # if not shown, which is said
+        _complain(script, why)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import mmap
+import multiprocessing
 import os
 import secrets
 import sys
@@ -17,6 +19,7 @@ import traceback
 import weakref
 from collections.abc import Callable
 from functools import update_wrapper
+from multiprocessing.util import Finalize
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ppo_scope.attach.arrays import Misshapen
@@ -50,9 +53,33 @@ LOOK_SECONDS = 0.25
 FIXED = "This loop does not take {name} from outside: it reads it once, at its start."
 CANNOT = "A loop that is somebody else's cannot be told to {what} from here."
 BROKEN = "PPO Scope has failed and watches no more; the training goes on. Please report it:"
+COPIED = (
+    "This process is a copy of one whose run is shown, and what it trains itself is not shown: call "
+    "ppo_scope.watch(model), or make a Scope, in the process that trains."
+)
 WENT_ON = "PPO Scope has been away while this loop was held: it goes on training."
 
 P = ParamSpec("P")
+
+
+class Mark:
+    """Set in this process, or in one that was forked of it: a study may train in several."""
+
+    def __init__(self) -> None:
+        self._shared = mmap.mmap(-1, 1)
+
+    def set(self) -> None:
+        """From now on, in all of them."""
+        self._shared[0] = 1
+
+    @property
+    def is_set(self) -> bool:
+        """Whether one of them has."""
+        return bool(self._shared[0])
+
+
+FOUND = Mark()
+"""There is a loop, by whatever way."""
 
 
 class Hooked(Protocol):
@@ -72,6 +99,7 @@ def guarded(hook: Callable[Concatenate[Me, P], None]) -> Callable[Concatenate[Me
     def safely(me: Me, /, *arguments: P.args, **named: P.kwargs) -> None:
         watcher = me.watcher
         if watcher.off:
+            watcher.explain()
             return
         try:
             hook(me, *arguments, **named)
@@ -111,6 +139,11 @@ class Watcher:
         self._pending: dict[str, Any] = {}
         self._tried: dict[str, Any] = {}  # of what has two outcomes
         self._facts = facts
+        self.copied = False
+        """This process has been forked of the one that watches."""
+        self._explained = False
+        self._telling = threading.RLock()
+        """Held where updates are told, by the thread that trains or, while that is elsewhere, by that of the line."""
         self.run = secrets.token_hex(4)
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
@@ -129,7 +162,11 @@ class Watcher:
         """By `time.perf_counter`: until then the loop goes on past the phases within an update."""
         self._last_error = getattr(sys, "last_value", None)  # of before: no cause of this run's end
         self._pid = os.getpid()
+        FOUND.set()
+        _HERE.add(self)
         atexit.register(_at_exit, weakref.ref(self))
+        if multiprocessing.parent_process() is not None:  # a worker's process may end without what `atexit` has
+            Finalize(None, _at_exit, args=(weakref.ref(self),), exitpriority=0)
         self._handlers: dict[str, Callable[[Command], None]] = {
             "play": self._play,
             "pause": self._pause,
@@ -159,8 +196,11 @@ class Watcher:
 
     def reached(self, phase: Phase) -> None:
         """The loop has come to this phase. Returns when it may go on."""
-        if self._line is None:
-            return
+        if self._line is not None:
+            with self._telling:
+                self._reached(phase, self._line)
+
+    def _reached(self, phase: Phase, line: Line) -> None:
         going, report = self._going, self._report
         ended = phase.kind is PhaseKind.UPDATE
         if not ended:
@@ -170,12 +210,12 @@ class Watcher:
                     report.at(phase)  # the update before is let go of
                 return
             self.next_look = now + LOOK_SECONDS  # before the look, or what comes right after it would be missed
-            if going.at_full_speed and not self._line.waiting:
+            if going.at_full_speed and not line.waiting:
                 report.at(phase)
                 return
         report.at(phase)
         self.next_look = time.perf_counter() + LOOK_SECONDS
-        if ended and going.at_full_speed and not self._line.waiting:
+        if ended and going.at_full_speed and not line.waiting:
             report.ended(report.moment_at(phase), shown=False)
             return
         self._obey_all()
@@ -197,7 +237,7 @@ class Watcher:
         else:
             going.keep_pace()
         self._hold()
-        if not going.at_full_speed or self._line.waiting:
+        if not going.at_full_speed or line.waiting:
             self.next_look = 0.0
 
     def begins(self) -> dict[str, Any]:
@@ -215,6 +255,7 @@ class Watcher:
         say(f"{BROKEN}\n{''.join(traceback.format_exception(error))}")
         if self._line is None:
             return
+        self._let_beat_end()
         try:
             self._settle()
             self._report.state(RunState.FAILED, causes.unwatched(error))
@@ -234,6 +275,7 @@ class Watcher:
         if self.off or self._line is None:
             return
         self.off = True
+        self._let_beat_end()
         try:
             self._settle()
             self._report.flush()
@@ -251,9 +293,22 @@ class Watcher:
         self._open.close(GOODBYE_SECONDS)
 
     def ends_with_process(self) -> None:
-        """A traceback on its way out is the run's cause."""
-        error = getattr(sys, "last_value", None)
-        self.close(error=None if error is self._last_error else error)
+        """A traceback on its way out is the run's cause. In a notebook, and wherever else people type, none is: what
+        failed in one cell has ended nothing.
+        """
+        error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
+        self.close(error=sys.exc_info()[1] or (None if error is self._last_error else error))
+
+    def is_copied(self) -> None:
+        """This process has just been forked: the other one watches, and what is between it and others is its own."""
+        self.copied = self.copied or not self.off
+        self.off = True
+
+    def explain(self) -> None:
+        """A loop that is not watched any more goes on: why, once, where that has not been said."""
+        if self.copied and not self._explained:
+            self._explained = True
+            say(COPIED)
 
     def __del__(self) -> None:
         """Nobody has the loop any more: in a study, say, that trains one model after the other. Its run is over.
@@ -267,6 +322,11 @@ class Watcher:
                 threading.Thread(target=self.close, kwargs={"shown": False}, name="ppo-scope goodbye").start()
 
     # Inside
+
+    def _let_beat_end(self) -> None:
+        """Of those that begin from now on none tells anything."""
+        with self._telling:
+            pass
 
     def _settle(self) -> None:
         """A run may be over before the server has said that it listens: wait for it a moment."""
@@ -386,11 +446,32 @@ class Watcher:
         return self._line
 
     def _beat(self) -> None:
+        """By the line's thread."""
         self._report.progress()
+        if self._telling.acquire(blocking=False):
+            try:
+                if not self.off:
+                    with contextlib.suppress(Exception):  # which the loop comes upon itself
+                        self._report.catch_up()
+            finally:
+                self._telling.release()
 
     def _heard(self) -> None:
         """By the line's thread: the loop is to look at its next phase."""
         self.next_look = 0.0
+
+
+_HERE: weakref.WeakSet[Watcher] = weakref.WeakSet()
+"""Those of this process."""
+
+
+def _forked() -> None:
+    for watcher in list(_HERE):
+        watcher.is_copied()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _at_exit(watcher: weakref.ref[Watcher]) -> None:

@@ -108,6 +108,11 @@ class Clerk:
         return any(handed.looked_at for handed in self._handed)
 
     @property
+    def owes(self) -> bool:
+        """It has been asked for answers that it has not given yet."""
+        return self._expected > 0
+
+    @property
     def unsaid(self) -> int:
         """Updates that it has not heard of yet."""
         return len(self._unsaid)
@@ -148,14 +153,14 @@ class Clerk:
             with contextlib.suppress(OSError):  # what is not answered tells
                 self._tasks.send_bytes(pickle.dumps(unsaid, pickle.HIGHEST_PROTOCOL))
 
-    def answers(self, *, all_of_them: bool = False) -> list[tuple[Handed, Answer]]:
-        """What has come, in order; where there is no room for more, at least one, which is waited for."""
+    def answers(self, *, all_of_them: bool = False, within: float = 0.0) -> list[tuple[Handed, Answer]]:
+        """What has come or comes within so many seconds, in order; where there is no room for more, one at least."""
         found: list[tuple[Handed, Answer]] = []
         if all_of_them or self.full:
             self.ask()
         while self._expected and self._process is not None:
             wanted = all_of_them or self.full
-            if not self._poll.poll(1000 * PATIENCE if wanted else 0):
+            if not self._poll.poll(1000 * (PATIENCE if wanted else min(within, PATIENCE))):
                 if wanted:
                     self.close()
                 break

@@ -117,7 +117,7 @@ def flattened(layout: tuple[int, int]) -> Callable[[NDArray[Any]], Tensor]:
 
 
 def places_of(samples: Any, count: int) -> NDArray[np.int64]:
-    """[B], which samples of a rollout of `count` a minibatch holds.
+    """[B], which samples of a rollout of `count` a minibatch holds; there may be none.
 
     Raises:
         Misshapen: they are none of the rollout's.
@@ -130,9 +130,9 @@ def places_of(samples: Any, count: int) -> NDArray[np.int64]:
         raise Misshapen(FRACTIONS)
     if which.ndim != 1:
         raise Misshapen(f"samples has the shape {which.shape}, and [B] is wanted: the places of B samples.")
-    if len(which) == 0 or which.view(np.uint64).max() >= count:  # a negative one is a very large one there
-        index = "nothing" if len(which) == 0 else which.max()
-        raise Misshapen(OUT_OF_ROLLOUT.format(index=index, last=count - 1))
+    if len(which) and which.view(np.uint64).max() >= count:  # a negative one is a very large one there
+        apart = which[which.view(np.uint64).argmax()]
+        raise Misshapen(OUT_OF_ROLLOUT.format(index=apart, last=count - 1))
     return which
 
 

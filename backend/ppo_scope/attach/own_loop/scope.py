@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import gymnasium as gym
 import torch
@@ -53,6 +53,10 @@ MAY_BE_TOLD = "values", "entropy", "old_log_prob", "returns", "penalty"
 NOT_ALIKE = (
     "{name} was told of some minibatches of this update, and not of others: their means would not be of the same. "
     "Tell it of all of them, or of none."
+)
+EMPTY = (
+    "scope.minibatch() was called without a sample: a mean over none is no number, so such minibatches are left out. "
+    "Look whether your loop makes a step with them: its loss is NaN there."
 )
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
 
@@ -113,11 +117,12 @@ class Scope:
         if learning_rate is not None:
             told["learning_rate"] = learning_rate
         self._facts = facts_of(told)
-        self.env, self.reward_threshold, self.time_limit = env, reward_threshold, time_limit_of(env)
+        self.env, self.time_limit = str(env), time_limit_of(str(env))
+        self.reward_threshold = None if reward_threshold is None else float(reward_threshold)
         self.observation = "not told"
         self.steps = 0
         self._judges = judge is not None
-        self._seed, self._paused = seed, paused
+        self._seed, self._paused = in_numbers({"seed": seed})["seed"], paused
         self._library, self._ranks, self._change = library, Ranks(weights), dict(change or {})
         self._quiet = rank_here() != 0  # another process reports
         self._address = None if self._quiet else server_of(url, say)
@@ -134,6 +139,7 @@ class Scope:
         self._tells = (False,) * len(MAY_BE_TOLD)  # which of them minibatches bring
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
+        self._empty = self._empty_said = False  # the minibatch at hand has no samples; that there are such ones
         self._open = False  # an update that has begun has not ended
         self._began = 0.0
         self._watcher: Watcher | None = None
@@ -210,7 +216,7 @@ class Scope:
     def gradient(self, norm: Any) -> None:
         """The gradient of the minibatch is there: its norm, before it is cut off. May be left out."""
         update = self._update
-        if update is not None and self._count:
+        if update is not None and self._count and not self._empty:
             update.gradient_norms[self._count - 1] = _alone(norm)
             self._at(PhaseKind.GRADIENT)
 
@@ -397,6 +403,10 @@ class Scope:
         if alike is None:
             which = places_of(samples, count)
         self._step_done()
+        self._empty = which is not None and not len(which)
+        if self._empty:
+            self._leave_out()
+            return
         number, size = self._within[1] + 1, len(samples if which is None else which)
         now = epoch if epoch is not None else 1 + self._passed // count
         self._passed += size
@@ -430,6 +440,12 @@ class Scope:
             update.gradient_norms[self._count - 1] = _alone(gradient_norm)
         self._stepped = False
         self._at(PhaseKind.LOSS)
+
+    def _leave_out(self) -> None:
+        """A minibatch holds nothing."""
+        if not self._empty_said:
+            self._empty_said = True
+            say(EMPTY)
 
     def update(self, *, stopped_by_kl: bool = False) -> bool:
         """The update is done. False: somebody has ended the run on the page; what follows is for the loop to say.
@@ -470,8 +486,19 @@ class Scope:
 
     def close(self) -> None:
         """The run is over: what is owed is sent. Done by itself where the process ends."""
+        self._close(sys.exc_info()[1])
+
+    def __enter__(self) -> Self:
+        """As long as the loop is in it."""
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """The run is over, by this error if there is one."""
+        self._close(error)
+
+    def _close(self, error: BaseException | None) -> None:
         if self._watcher is not None:
-            self._watcher.close(error=sys.exc_info()[1])
+            self._watcher.close(error=error)
 
     def _at(self, kind: PhaseKind) -> None:
         """The loop has come to a phase within an update."""

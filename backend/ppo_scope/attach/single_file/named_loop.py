@@ -82,6 +82,7 @@ class NamedLoop(Loop):
         """Another one's updates are another run's."""
         self._acting = Acting(found.variables.get("envs"))
         self._over = True
+        self._place = 0  # in memory, of what the latest minibatch was noted with
         self._count = 0  # of minibatches in this update, and in each of its epochs
         self._brief: list[Brief] = []  # the update's; so the norms
         self._norms: dict[int, Tensor] = {}
@@ -133,12 +134,18 @@ class NamedLoop(Loop):
         if variables is not found.variables or self._over or watcher.off or perf_counter() >= watcher.next_look:
             return False
         try:
-            if found["log_probs"] is not self._log_probs:
+            if found["log_probs"] is not self._log_probs or self._was_noted(found):
                 return False
             self._note(found, loss)
         except Exception:  # which comes again, and is told
             return False
         return True
+
+    def _was_noted(self, found: Found) -> bool:
+        """Whether this is another loss while the variables are still those of the latest minibatch: of an auxiliary
+        phase, or one more of its terms. The update keeps them, so that nothing else lies in their place.
+        """
+        return bool(self._count) and found["log_prob"].data_ptr() == self._place
 
     def _note(self, found: Found, loss: Tensor) -> None:
         if self._count == 1 == self._stepped and self._update is not None:
@@ -147,7 +154,8 @@ class NamedLoop(Loop):
         if self._count == self._whole:
             self._count_anew(found)
         epoch, number = divmod(self._count, self._per_epoch)
-        self._brief.append(brief_of(found, epoch + 1))
+        self._brief.append(brief := brief_of(found, epoch + 1))
+        self._place = brief.log_prob.data_ptr()
         self._count, self._within = self._count + 1, (epoch + 1, number + 1)
 
     @guarded
@@ -157,7 +165,11 @@ class NamedLoop(Loop):
         if found["log_probs"] is not self._log_probs:
             self.finish(stopped_by_kl=True)  # whatever is left of the one before was not to be
             self._collected(found, loss)
-        if self._update is None or self.watcher.off:
+        if self._update is None or self.watcher.off or self._over:
+            return
+        if self._was_noted(found):
+            if self._stepped < self._count:  # terms that are differentiated one by one add up to its loss
+                self._loss = self._loss + loss.detach()
             return
         self._note(found, loss)
         self._at(PhaseKind.LOSS)
@@ -337,6 +349,9 @@ class Lookout:
 
     def _look(self, frame: FrameType, loss: Tensor) -> None:
         self.calls += 1
+        if self.loop is not None and self.loop.watcher.copied:  # its run is another process's
+            self.loop.leave()
+            self.loop = None
         if self.loop is not None and self.loop.watcher.off:
             self.loop.alone()
             return
