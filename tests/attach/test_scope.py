@@ -5,13 +5,14 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 import torch
 
 import ppo_scope
-from ppo_scope.attach import report
+from ppo_scope.attach import report, watcher
 from ppo_scope.attach.record import Phase
 from ppo_scope.ppo.losses import Region
 from ppo_scope.probes.moment import Moment
@@ -487,3 +488,19 @@ def test_what_a_loss_pays_for_the_kl_to_a_reference_is_a_term_of_it_and_padding_
     assert row["penalty"] == pytest.approx(penalty[mask].mean(), rel=1e-6)
     assert row["loss"] == pytest.approx(row["policy_loss"] + penalty[mask].mean(), rel=1e-6)
     assert update.minibatches[0].penalty == pytest.approx(row["penalty"])
+
+
+def test_a_loop_that_is_held_in_a_thread_keeps_no_process_from_its_end(monkeypatch):
+    """Whoever ends the process has not pressed Play before."""
+    monkeypatch.setattr(watcher, "ALONE_SECONDS", 1e6)
+    held, hold = threading.Event(), watcher.Watcher._hold
+    monkeypatch.setattr(watcher.Watcher, "_hold", lambda me: (held.set(), hold(me)))
+    scope = small_scope(paused=True)
+    training = threading.Thread(target=rollout, args=(scope,), daemon=True)
+    training.start()
+    assert held.wait(30)
+    ending = threading.Thread(target=scope.close, daemon=True)
+    ending.start()
+    for thread in (ending, training):
+        thread.join(30)
+        assert not thread.is_alive()

@@ -324,9 +324,9 @@ class Watcher:
     # Inside
 
     def _let_beat_end(self) -> None:
-        """Of those that begin from now on none tells anything."""
-        with self._telling:
-            pass
+        """Of those that begin from now on none tells anything; a loop that is held in a thread of its own lets go."""
+        if self._telling.acquire(timeout=GOODBYE_SECONDS):
+            self._telling.release()
 
     def _settle(self) -> None:
         """A run may be over before the server has said that it listens: wait for it a moment."""
@@ -336,9 +336,9 @@ class Watcher:
                 self._obey(command)
 
     def _hold(self) -> None:
-        """Wait as long as the loop stands still, or is early in slow motion."""
+        """Wait as long as the loop stands still, or is early in slow motion, and is watched."""
         going = self._going
-        while not going.stopping and (going.standing or going.seconds_early > 0):
+        while not (self.off or going.stopping) and (going.standing or going.seconds_early > 0):
             command = self._open.receive(
                 min(WAIT_SECONDS, max(going.seconds_early, 0.001)) if going.pace else WAIT_SECONDS
             )
