@@ -173,7 +173,7 @@ if __name__ == "__main__":
             if args.target_kl is not None and approx_kl > args.target_kl:
                 break
         for _ in range(2 if args.auxiliary else 0):
-            optimizer.zero_grad()
+            agent.zero_grad()
             (agent.critic(b_obs).flatten() - b_returns).square().mean().backward()
             nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
             optimizer.step()

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from ppo_scope.attach.sb3.stable_baselines import Watched, watched_as
+from ppo_scope.attach.once import watched_as
+from ppo_scope.attach.sb3.stable_baselines import Watched
 from ppo_scope.attach.watcher import FOUND, Mark
 from ppo_scope.attach.ways import watch
 from tests.attach import sb3_loop

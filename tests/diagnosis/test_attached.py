@@ -61,7 +61,7 @@ def test_rewards_that_are_far_too_large_and_what_they_do_to_the_policy():
     assert next(iter(found)) == "wild_rewards"
     starved = found.get("starved_policy") or found["still_policy"]
     assert "times as long as the policy's" in starved["cause"] and starved["explained_by"] == "wild_rewards"
-    assert "beside Adam's ε of 1e-5 the policy's steps keep" in starved["cause"]
+    assert "beside Adam's ε of 1×10⁻⁵ the policy's steps keep" in starved["cause"]
 
 
 def test_how_much_of_its_steps_a_policy_keeps_depends_on_the_epsilon_of_its_optimizer():

@@ -25,7 +25,7 @@ def test_a_price_that_falls_to_nothing_is_a_note():
 @pytest.mark.parametrize(
     ("given", "severity", "setting", "bound"),
     [
-        ({"desired_kl": 1e-7}, "warning", "epochs", "lower bound of 1e-05"),
+        ({"desired_kl": 1e-7}, "warning", "epochs", "lower bound of 1×10⁻⁵"),
         ({"desired_kl": 10.0}, "note", "learning_rate_max", "upper bound of 0.01"),
     ],
 )

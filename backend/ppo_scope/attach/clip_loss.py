@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import optimizer as optimizers
 
+from ppo_scope.attach import once
 from ppo_scope.attach.arrays import handing_over
 from ppo_scope.attach.clip_ranges import ClipRanges
 from ppo_scope.attach.course import epsilon
@@ -67,7 +68,8 @@ def watch(
     why = why_not(loss, estimator)
     if why is not None:
         raise TypeError(why)
-    Watched(loss, estimator, env, url, paused)
+    if not once.goes_on(loss, "loss"):
+        Watched(loss, estimator, env, url, paused)
     return loss
 
 
@@ -113,6 +115,12 @@ class Watched:
         self._asking = self._ended = False
         self._alpha: float | None = None
         self._hook()
+        once.note(loss, self)
+
+    @property
+    def tells(self) -> bool:
+        """Whether its run goes on."""
+        return self._scope.tells
 
     @property
     def watcher(self) -> Watcher:

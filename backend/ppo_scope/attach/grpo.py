@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ppo_scope.attach import once
 from ppo_scope.attach.arrays import handing_over
 from ppo_scope.attach.clip_ranges import ClipRanges
 from ppo_scope.attach.own_loop.scope import Scope
@@ -59,7 +60,8 @@ def watch(trainer: Any, *, url: str | None = None, paused: bool = False) -> Any:
     why = why_not(trainer)
     if why is not None:
         raise TypeError(why)
-    Watched(trainer, url, paused)
+    if not once.goes_on(trainer, "trainer"):
+        Watched(trainer, url, paused)
     return trainer
 
 
@@ -119,6 +121,7 @@ class Watched:
         self._norm: Any = None
         self._words = Words(self._tokenizer)
         self._hook()
+        once.note(trainer, self)
 
     def _clip_at(self, low: float, high: float) -> None:
         """The trainer reads them there at every loss."""
@@ -129,6 +132,11 @@ class Watched:
         says in the update in which β comes back.
         """
         self._trainer.beta = value or NEXT_TO_NOTHING
+
+    @property
+    def tells(self) -> bool:
+        """Whether its run goes on."""
+        return self._scope.tells
 
     @property
     def watcher(self) -> Watcher:

@@ -190,6 +190,11 @@ class Watcher:
         return self._going.stopping
 
     @property
+    def tells(self) -> bool:
+        """Whether the run goes on, and is told of what the loop does."""
+        return not self.off and not self.stopping
+
+    @property
     def attended(self) -> bool:
         """Somebody looks, or has told the loop how to go."""
         return bool(self._report.watched) or not self._going.at_full_speed

@@ -125,6 +125,18 @@ def test_what_cannot_be_shown_is_refused_with_a_sentence():
             ppo_scope.watch(grpo_loop.trainer(1, beta=0.0, **changed), url=nowhere())
 
 
+def test_a_trainer_that_is_watched_already_is_not_watched_twice(capfd):
+    """As by a cell that is run again."""
+    from ppo_scope.attach.once import watched_as
+    from tests.attach.libraries import grpo_loop
+
+    trainer = grpo_loop.trainer(1)
+    ppo_scope.watch(trainer, url=nowhere())
+    first = watched_as(trainer)
+    assert ppo_scope.watch(trainer, url=nowhere()) is trainer and watched_as(trainer) is first
+    assert capfd.readouterr().err.count("This trainer is watched already: its run goes on.") == 1
+
+
 def test_steps_that_gather_several_parts_are_one_minibatch_each_and_the_ratio_is_one_by_design(monkeypatch):
     from tests.attach.libraries import grpo_loop
 

@@ -124,3 +124,15 @@ def test_what_cannot_be_shown_is_refused_with_a_sentence():
     _, loss, _ = parts()
     with pytest.raises(TypeError, match="hand over the module that estimates the advantages"):
         ppo_scope.watch(loss, url=nowhere())
+
+
+def test_a_loss_that_is_watched_already_is_not_watched_twice(capfd):
+    """As by a cell that is run again."""
+    from ppo_scope.attach.once import watched_as
+    from tests.attach.libraries.torchrl_loop import parts
+
+    _, loss, advantage = parts()
+    ppo_scope.watch(loss, advantage=advantage, url=nowhere())
+    first = watched_as(loss)
+    assert ppo_scope.watch(loss, advantage=advantage, url=nowhere()) is loss and watched_as(loss) is first
+    assert capfd.readouterr().err.count("This loss is watched already: its run goes on.") == 1

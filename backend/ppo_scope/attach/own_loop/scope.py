@@ -155,6 +155,11 @@ class Scope:
         return self._judging.distribution
 
     @property
+    def tells(self) -> bool:
+        """Whether the run goes on; one that has not begun will."""
+        return self._watcher is None or self._watcher.tells
+
+    @property
     def watcher(self) -> Watcher:
         """From the first rollout on, whose layout it says."""
         if self._watcher is None:

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
-from weakref import WeakKeyDictionary, ref
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.attach import once
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.course import course
 from ppo_scope.attach.facts import Facts
@@ -49,14 +49,11 @@ REFUSED = (
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 NOT_KEPT = "Nobody looked when this update began, so where that was has not been kept. Step to the next one first."
-ALREADY = "This model is watched already: its run goes on."
 ENDED = "This model's run was ended on the page, so `learn` returns at once. ppo_scope.watch(model) begins another run."
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
 CHECKED = 16
 """At every so many updates it is checked again that minibatches are cut from a library's buffer as is known here."""
 
-_WATCHED: WeakKeyDictionary[Any, ref[Watched]] = WeakKeyDictionary()
-"""By model; hooks upon hooks would tell everything twice."""
 KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO", "sb3_contrib.RecurrentPPO"}
 
 
@@ -76,20 +73,9 @@ def watch(model: Any, *, url: str | None = None, paused: bool = False) -> Any:
     why = why_not(model)
     if why is not None:
         raise TypeError(why)
-    before = watched_as(model)
-    if before is not None and before.tells:
-        say(ALREADY)
-        return model
-    if before is not None:  # that is ended: its hooks let everything pass
-        before.watcher.close(finished=False)
-    Watched(model, url, paused)
+    if not once.goes_on(model, "model"):
+        Watched(model, url, paused)
     return model
-
-
-def watched_as(model: Any) -> Watched | None:
-    """What watches this model, or has watched it last."""
-    there = _WATCHED.get(model)
-    return None if there is None else there()
 
 
 def why_not(model: Any) -> str | None:
@@ -149,12 +135,12 @@ class Watched(Loop):
         )
         self._hook()
         self._refused = 0  # times that its end let `learn` return
-        _WATCHED[model] = ref(self)
+        once.note(model, self)
 
     @property
     def tells(self) -> bool:
         """Whether its run goes on, and is told of what the model does."""
-        return not self.watcher.off and not self.watcher.stopping
+        return self.watcher.tells
 
     @property
     def steps(self) -> int:  # type: ignore[override]  # the model counts them
@@ -264,7 +250,7 @@ class Watched(Loop):
 
     def _passed_by(self, model: Any) -> None:
         """A model learns, and is not watched by this."""
-        if watched_as(model) is self:
+        if once.watched_as(model) is self:
             self.watcher.explain()
 
     def _refuses(self) -> None:
