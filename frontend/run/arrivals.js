@@ -2,10 +2,12 @@
 
 import { getShelf, postRun } from "../net/http.js";
 import { resumesAt } from "../state/ended.js";
-import { HEARD } from "./beginning.js";
+import { comesToRest } from "../state/motion.js";
 
 /** @import { Commands } from "../net/commands.js" */
 /** @import { NewRun, State } from "../types.js" */
+
+const HEARD = 2000; // milliseconds within which an order is answered, as long as nothing is wrong
 
 /**
  * @param {{ state: State, atHand: { state: State } }} page
@@ -45,7 +47,7 @@ export function createArrivals({ state, atHand }, server, { goesTo, leaves, trie
     /** Instead of the run at hand, or beside it. @param {Record<string, unknown>} settings @param {boolean} beside */
     async begin(settings, beside) {
       await server.settled(HEARD); // the run at hand may be about to pause
-      const at = { paused: state.status?.state !== "running", lease: state.lease.generation };
+      const at = { paused: comesToRest(state), lease: state.lease.generation };
       const run = await postRun({ settings, ...at, ...(beside ? { beside } : { instead: state.run?.id ?? null }) });
       if (beside) await open(run);
     },

@@ -6,11 +6,10 @@ import { whyNot, whyNotBeside } from "../state/permission.js";
 /** @import { Commands } from "../net/commands.js" */
 
 const JUST = 5000; // milliseconds
-export const HEARD = 500; // milliseconds within which an order is answered, as long as nothing is wrong
 
 /**
  * @param {{ state: State, touch(...topics: Topic[]): void }} store
- * @param {Pick<Commands, "send" | "settled">} server
+ * @param {Pick<Commands, "send">} server
  * @param {(text: string) => void} warn
  */
 export function createBeginning({ state, touch }, server, warn) {
@@ -56,10 +55,7 @@ export function createBeginning({ state, touch }, server, warn) {
 
     /** @param {Record<string, unknown>} settings what differs from the run at hand */
     restart(settings) {
-      return this.try(async () => {
-        await server.settled(HEARD); // the new run is to begin as the one at hand is: paused, where that was just asked for
-        await server.send("restart", { lease: state.lease.generation, settings });
-      });
+      return this.try(() => server.send("restart", { lease: state.lease.generation, settings }));
     },
 
     cancel: () => void server.send("cancel", { lease: state.lease.generation }).catch((error) => warn(error.message)),

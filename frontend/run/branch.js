@@ -3,6 +3,7 @@
 import { isOver } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { stateBefore, valuesAt } from "../state/lineage.js";
+import { comesToRest } from "../state/motion.js";
 import { lossInWords, whyNoControl } from "../state/permission.js";
 import { placed } from "../state/setting-text.js";
 import { h, setHidden, setText } from "../ui/dom.js";
@@ -139,7 +140,7 @@ export function createBranch(parent, state, { begin, whole, cancel, dismiss, clo
     dialog.setAttribute("aria-busy", "true");
     const began = await begin({
       settings,
-      paused: !wanted.resume && state.status?.state !== "running",
+      paused: !wanted.resume && comesToRest(state),
       ...(wanted.resume ? { resume: wanted.run } : { fork: { run: wanted.run, update } }),
       ...(instead.checked ? { instead: state.run?.id ?? null, lease: state.lease.generation } : { beside: true }),
     });

@@ -12,6 +12,9 @@ const READABLE = 2; // phases a second, up to which slow motion is drawn as care
  */
 export const runsOn = ({ status, stepping }) => status?.state === "running" && !stepping;
 
+/** Whether it stands still, or is about to: what begins in its place waits, too. @param {State} state */
+export const comesToRest = ({ status }) => status?.state !== "running" || !status.playing || status.pausing;
+
 /**
  * Whether what is on show goes by too fast to be looked at closely.
  *

@@ -49,7 +49,8 @@ class Script:
 
     def say_state(self, state, cause=None):
         self.state = state
-        self.event("state", state=state, snapshot=self.sequence, pending={}, cause=cause)
+        playing = state == "running"
+        self.event("state", state=state, snapshot=self.sequence, playing=playing, pending={}, cause=cause)
 
     def begin(self):
         facts = {"device": "cpu", "observation": "Box(4)", "action": "Discrete(2)", "reward_threshold": 475.0}

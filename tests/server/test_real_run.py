@@ -127,6 +127,24 @@ def test_a_picture_of_any_sample_of_a_rollout_that_was_stepped(real, page):
     assert status == 404 and "while the run is stepped" in answer.decode()
 
 
+@pytest.mark.parametrize("heard", [True, False])
+@pytest.mark.parametrize("orders", [("play", "pause"), ("step",)])
+def test_a_run_begun_anew_waits_where_the_one_before_was_to_come_to_rest(real, page, orders, heard):
+    """In the midst of a rollout Pause is answered long before it has come to that, and a step is not over."""
+    slow = {"env": "tests.environments.slow:Slow-v0", "env_kwargs": {"seconds": 0.01}}
+    assert page.ask("restart", settings=slow)["type"] == "ack"
+    before = wait_for(lambda: real.run() if real.run()["state"] == "paused" else None)["id"]
+    for number, order in enumerate(orders):
+        fields = {"size": "update"} if order == "step" else {}
+        if heard:
+            assert page.ask(order, **fields)["type"] == "ack"
+        else:
+            page.say(type=order, id=f"{before} {number}", lease=page.lease["generation"], **fields)
+    assert page.ask("restart", settings={"env": "CartPole-v1", "env_kwargs": {}})["type"] == "ack"
+    after = wait_for(lambda: run if (run := real.run())["id"] != before and run["state"] != "starting" else None)
+    assert (after["state"], after["update"]) == ("paused", 0)
+
+
 def test_a_killed_training_is_told_within_a_second(real, page):
     assert page.ask("play")["type"] == "ack"
     worker, start = real.worker_pid(), time.monotonic()

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = (3.0, 1.0, 2.0)
 """Seconds that a process has to end after being asked, after SIGTERM, and after SIGKILL."""
 
+GOING = frozenset({"play", "pause", "step"})
+"""Orders that say whether it goes on."""
 READER = "ppo_scope.worker.reading:main"
 """What shows a run without training it."""
 
@@ -69,6 +71,8 @@ class LiveRun:
         """The run on the disk that it is, where nothing is trained."""
         self._writing = Writing()
         self.wants_pause = paused
+        """Whether whoever leads wants it to stand still: it does, or was told to and has not come to it."""
+        self._told_to: str | None = None  # go on or stand still, by the order of this identifier
         self._condition = Condition(self.record)
         self._done = asyncio.Event()
         self._trial = Trial()
@@ -158,6 +162,8 @@ class LiveRun:
         self._process.send(json.dumps(command, allow_nan=False).encode())
         if "id" in command:
             self._unanswered[command["id"]] = time.monotonic()
+        if command["type"] in GOING:
+            self.wants_pause, self._told_to = command["type"] != "play", command.get("id")
 
     def keep_in(self, journal: Journal) -> None:
         """Write down what the run says from now on; of one that has ended since it proved that it trains, how."""
@@ -350,11 +356,18 @@ class LiveRun:
                 self._studio.forget(header["abandoned"])
             case "reply":
                 self._unanswered.pop(header["id"], None)
+                if header["id"] == self._told_to and header.get("code"):
+                    self._wants_what_it_says()
                 if self._studio.replied(header["id"], header.get("code"), header.get("message") or ""):
                     return
                 self._listener.reply(self, header["id"], header.get("code"), header.get("message") or "")
             case other:
                 raise ValueError(f"unknown event {other!r}")
+
+    def _wants_what_it_says(self) -> None:
+        said = self.record.said
+        if said.state in {"running", "paused"}:
+            self.wants_pause = not said.playing or said.pausing
 
     def _take_state(self, header: dict[str, Any]) -> None:
         said = Said.of(header)
@@ -365,8 +378,8 @@ class LiveRun:
             self._note("paused", {})
         self.record.told(said, header.get("pending") or {})
         self._studio.trains(said.state == "running")
-        if said.state in {"running", "paused"}:
-            self.wants_pause = said.state == "paused"
+        if self._told_to not in self._unanswered:  # else it may not have heard
+            self._wants_what_it_says()
         if said.state in ENDED:
             self._trial.end()
         if said.state != "running":
