@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
+from ppo_scope.attach import watcher
 from ppo_scope.attach.once import watched_as
 from ppo_scope.attach.sb3.stable_baselines import Watched
-from ppo_scope.attach.watcher import FOUND, Mark
+from ppo_scope.attach.watcher import Mark
 from ppo_scope.attach.ways import watch
 from tests.attach import sb3_loop
 from tests.attach.elsewhere import Loop, Watching, rows_of, set_nowhere, waiting_server
@@ -59,13 +60,12 @@ def test_a_copy_of_the_loops_process_says_nothing_in_its_name(capfd):
 
 @forks
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_what_is_found_in_a_forked_process_is_known_in_the_first():
+def test_what_is_found_in_a_forked_process_is_known_in_the_first(monkeypatch):
     mark = Mark()
+    monkeypatch.setattr(watcher, "FOUND", mark)
     assert forked(lambda: mark.is_set) == "False"
-    forked(mark.set)
+    forked(lambda: small_scope().watcher.close())
     assert mark.is_set
-    small_scope().watcher.close()
-    assert FOUND.is_set
 
 
 @forks
