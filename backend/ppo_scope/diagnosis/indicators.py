@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.distributions import DiagonalGaussian, choices_in
 from ppo_scope.ppo.masks import forbidden_taken
 from ppo_scope.probes.facts import Facts
-from ppo_scope.probes.measurement import rms, variance_of
+from ppo_scope.probes.measurement import evenly, rms, variance_of
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch, Floats, PhaseKind
 from ppo_scope.probes.subject import Distribution
@@ -47,7 +48,7 @@ def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = mat
     if broken["not_finite_share"]:  # what else there is to find out follows from that
         return {**_settings(moment.update.settings), **broken}
     chosen = np.flatnonzero(moment.trained)
-    chosen = chosen[np.linspace(0, len(chosen) - 1, min(JUDGED, len(chosen))).astype(np.int64)]
+    chosen = chosen[evenly(len(chosen), JUDGED)]
     return {
         **broken,
         **_settings(moment.update.settings),
@@ -229,11 +230,12 @@ def _actions(moment: Moment, chosen: NDArray[np.int64]) -> Row:
 
 def _observations(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:
     """Scale of what the networks see, and how much of each layer of them is saturated by it; not for images."""
-    if moment.subject.is_image or batch.observations.ndim < 2 or not batch.observations[0].numel():
+    if moment.subject.is_image or batch.observations.ndim < 2 or not math.prod(batch.observations.shape[1:]):
         return {}
     if batch.observations.ndim > 2 and not batch.observations.is_floating_point():
         return {}  # pictures, of a loop that does not say so
-    seen = batch.observations[chosen].flatten(1).cpu().numpy()
+    places = torch.from_numpy(chosen).to(batch.observations.device)
+    seen = batch.observations.index_select(0, places).flatten(1).cpu().numpy()
     found, enters = scales(seen), moment.subject.abilities.enters
     if enters is not None and wild(found) and (entered := enters(batch, chosen)) is not None:
         found = scales(entered)  # an agent may scale them by itself
@@ -269,7 +271,8 @@ def _steps(moment: Moment, adam_epsilon: float) -> Row:
     if typical is None or not own:
         return found
     policy = np.concatenate([typical[part] for part in own])
-    kept = np.divide(policy, policy + adam_epsilon, out=np.ones_like(policy), where=policy + adam_epsilon > 0)
+    whole = policy + adam_epsilon
+    kept = policy / whole if adam_epsilon > 0 else np.ones_like(policy)
     found |= {"adam_epsilon": adam_epsilon, "policy_step_share": float(np.add.reduce(kept)) / len(policy)}
     if abilities.typical_gradient is None:
         found["step_share_estimated"] = 1.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.judging import Row
-from ppo_scope.probes.measurement import rms, variance_of
+from ppo_scope.probes.measurement import evenly, rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch
@@ -36,7 +36,7 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     if not discount or decay is None or math.isnan(decay) or len(rollout.trained) < 3:
         return {}
     layout = rollout.trained.shape
-    some = np.linspace(0, layout[1] - 1, min(LOOKED_AT, layout[1])).astype(np.int64)
+    some = evenly(layout[1], LOOKED_AT)
 
     def by_step(found: NDArray[np.generic]) -> NDArray[np.float64]:
         return found.reshape(layout)[:, some].astype(np.float64)

@@ -41,7 +41,7 @@ def not_finite(moment: Moment, batch: Batch) -> Row:
     of_samples = (rewards, batch.log_probs, batch.advantages, batch.values, batch.targets)
     each = [moment.transitions(found.cpu().numpy()) for found in of_samples]
     if seen is not None:
-        each += [np.maximum(seen.logratio[seen.trained], np.float32(-1e30)), seen.values[seen.trained]]
+        each += [np.maximum(seen.transitions(seen.logratio), np.float32(-1e30)), seen.transitions(seen.values)]
     judges = not bool(np.isnan(each[NUMBERS.index("V_old")]).all())
     for place, found in enumerate(each):
         known = judges or NUMBERS[place] not in OF_CRITIC
@@ -210,7 +210,7 @@ def _without_advantage(moment: Moment) -> Row:
         "empty_rows": float(np.count_nonzero(empty)),
         "rows": float(np.count_nonzero(counts)),
         "advantage_by_row": float(by_rows),
-        "advantage_size": float(np.abs(used[moment.trained]).mean()),
+        "advantage_size": float(np.abs(moment.transitions(used)).mean()),
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.judging import Row
-from ppo_scope.probes.measurement import variance_of
+from ppo_scope.probes.measurement import spread, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch
@@ -27,12 +27,13 @@ def of_the_used(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     """
     kept = seen.trained[0]
     samples, used = seen.samples[0][kept], seen.advantages[0][kept]
-    own = _correlation(used, batch.advantages.cpu().numpy()[samples])
+    advantages = batch.advantages.cpu().numpy()[samples]
+    own = _correlation(used, advantages)
     if math.isnan(own):
         return {}
     found = {"used_like_own": own}
     if own > ALIKE:
-        found |= _moved(used, batch.advantages.cpu().numpy()[samples])
+        found |= _moved(used, advantages)
     else:
         found["used_like_targets"] = _correlation(used, batch.targets.cpu().numpy()[samples])
         found["used_like_rewards"] = _correlation(used, moment.update.rollout.rewards.reshape(-1)[samples])
@@ -47,16 +48,22 @@ def of_the_used(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
 
 def _moved(used: NDArray[np.generic], own: NDArray[np.generic]) -> Row:
     """What was subtracted from Â, and what it was divided by then."""
-    scale = float(own.std(dtype=np.float64) / used.std(dtype=np.float64))
-    mean = float(own.mean(dtype=np.float64))
-    return {"used_scale": scale, "used_shift": mean - scale * float(used.mean(dtype=np.float64)), "own_mean": mean}
+    (mean, deviation), (used_mean, used_deviation) = _moments(own), _moments(used)
+    scale = deviation / used_deviation
+    return {"used_scale": scale, "used_shift": mean - scale * used_mean, "own_mean": mean}
+
+
+def _moments(found: NDArray[np.generic]) -> tuple[float, float]:
+    """(mean, deviation)"""
+    mean = np.add.reduce(found, dtype=np.float64) / len(found)
+    return float(mean), math.sqrt(spread(found, mean) / len(found))
 
 
 def _correlation(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
     """NaN where one of them hardly differs."""
     if len(one) < FEWEST:
         return math.nan
-    a, b = (found.astype(np.float64) - found.mean(dtype=np.float64) for found in (one, other))
+    a, b = (found - np.add.reduce(found, dtype=np.float64) / len(found) for found in (one, other))
     size = math.sqrt(float(a @ a) * float(b @ b))
     return float(a @ b) / size if size > 0 else math.nan
 
@@ -66,10 +73,10 @@ def of_the_weights(moment: Moment) -> Row:
     abilities, before = moment.subject.abilities, moment.update.theta_before
     if abilities.theta is None or abilities.parts is None or before is None or before.numel() > LARGEST_THETA:
         return {}
-    moved = (abilities.theta().cpu() != before.cpu()).numpy()
+    moved, parts = (abilities.theta().cpu() != before.cpu()).numpy(), abilities.parts()
     found = {}
     for name, whose in (("policy", "policy"), ("critic", "value")):
-        own = [part for part_name, part in abilities.parts().items() if part_name.startswith(whose)]
+        own = [part for part_name, part in parts.items() if part_name.startswith(whose)]
         if own:
             found[f"{name}_stands"] = float(not any(moved[part].any() for part in own))
     return found

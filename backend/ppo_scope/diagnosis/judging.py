@@ -125,8 +125,10 @@ def last(rows: list[Row], name: str) -> float:
 
 def latest(rows: list[Row], name: str, count: int) -> list[float]:
     """The values of the latest `count` updates; empty where there are not so many, or one is not defined."""
+    if len(rows) < count or math.isnan(last(rows, name)):  # as a rule of most of them
+        return []
     values = [row.get(name, math.nan) for row in rows[-count:]]
-    return values if len(values) == count and not any(map(math.isnan, values)) else []
+    return [] if any(map(math.isnan, values)) else values
 
 
 def after(count: int) -> Unknown:

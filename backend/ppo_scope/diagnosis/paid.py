@@ -61,7 +61,8 @@ class Paid:
         sums, lengths = self._sums.copy(), self._lengths.copy()
         begun = np.zeros(rows, np.int64)
         found = []
-        for t, row in np.argwhere(rollout.terminated | rollout.truncated).tolist():
+        for at in np.flatnonzero(rollout.terminated | rollout.truncated).tolist():
+            t, row = divmod(at, rows)
             steps = slice(begun[row], t + 1)
             paid, length = (
                 sums[row] + rewards[steps, row].sum(dtype=np.float64),
@@ -86,8 +87,12 @@ def _compared(told: NDArray[np.float64], trained: NDArray[np.float64]) -> Row:
 
 
 def _alike(told: NDArray[np.float64], trained: NDArray[np.float64]) -> float:
-    differ = told[:, None] - told[None]
-    apart = differ > APART * told.std()
-    if not told.std() > 0 or not apart.any():
+    scatter = told.std()
+    apart = told[:, None] - told > APART * scatter
+    pairs = np.count_nonzero(apart)
+    if not scatter > 0 or not pairs:
         return math.nan
-    return float((1 + np.sign(trained[:, None] - trained[None])[apart]).mean()) / 2
+    better, tied = (
+        np.count_nonzero(apart & found) for found in (trained[:, None] > trained, trained[:, None] == trained)
+    )
+    return (better + tied / 2) / pairs

@@ -53,6 +53,11 @@ def spread(values: Array, mean: float) -> float:
     return float(np.add.reduce(np.multiply(away, away, out=away)))
 
 
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """So many of `count` places, as far apart as may be; all of them where they are no more."""
+    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)
+
+
 def variance_of(values: NDArray[np.float64]) -> float:
     """As `np.var`, to the bit: of a few hundred numbers, most of its time is not arithmetic."""
     return spread(values, np.add.reduce(values) / len(values)) / len(values)

@@ -44,6 +44,15 @@ class Minibatches:
         return self._together([m.trained for m in self._each])
 
     @cached_property
+    def whole(self) -> bool:
+        """Whether all of these samples are transitions."""
+        return bool(self.trained.all())
+
+    def transitions(self, found: NDArray[Any]) -> NDArray[Any]:
+        """Of [J, B], those that are transitions, one after the other; not a copy where all are."""
+        return found.reshape(-1) if self.whole else found[self.trained]
+
+    @cached_property
     def advantages(self) -> Floats:
         """[J, B], as used in the loss."""
         return self._together([m.advantages for m in self._each])
@@ -95,8 +104,7 @@ class Minibatches:
 
 def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distribution | None) -> NDArray[np.float64]:
     """[J, C] of `MINIBATCH_COLUMNS`."""
-    trained, ratio = seen.trained, seen.ratio
-    whole = bool(trained.all())
+    trained, ratio, whole = seen.trained, seen.ratio, seen.whole
     # As the loss takes it, and in double precision, which holds the squares of the largest too.
     logratio = np.minimum(seen.logratio, np.float32(losses.LARGEST_LOGRATIO))
     counts = np.add.reduce(trained, axis=1, dtype=np.int64)
