@@ -1,6 +1,7 @@
 """`ppo-scope watch SCRIPT`: an unchanged script, in a process of its own, is found to learn."""
 
 import json
+import os
 import signal
 import subprocess
 import urllib.request
@@ -73,6 +74,21 @@ def test_whatever_ends_the_command_interrupts_the_script_which_may_still_save(tm
         wait_for(lambda: has_gone(pid))
     assert (tmp_path / "saved.zip").exists()
     assert "The page stays" not in "".join(watching.lines)
+
+
+def test_a_script_that_is_killed_in_its_training_comes_not_back_and_its_run_says_so(tmp_path):
+    (tmp_path / "train.py").write_text(LEARNS)
+    with Watching("train.py", folder=tmp_path) as watching:
+        pid = int(watching.said(r"trains as (\d+)")[1])
+        place = watching.said(r"http://\S+?/(?=#token)")[0]
+
+        def runs():
+            return json.load(urllib.request.urlopen(f"{place}api/runs", timeout=30))
+
+        wait_for(lambda: runs() and runs()[0]["update"])
+        os.kill(pid, signal.SIGKILL)
+        watching.said("the script has ended with code -9")
+        wait_for(lambda: runs()[0]["state"] == "killed")
 
 
 def test_a_script_that_goes_on_when_it_is_interrupted_is_ended(tmp_path):

@@ -9,7 +9,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from ppo_scope.attach.connecting.script_news import tell
 from ppo_scope.wire import frame
+from ppo_scope.wire.attaching import ScriptNews
 from ppo_scope.wire.frame import PROTOCOL
 from tests.server.scope_page import Page, wait_for
 
@@ -67,6 +69,37 @@ def test_only_who_has_the_token_says_what_a_script_does(scripted, token, news, s
     connection.request("POST", "/attach/script", news, headers)
     assert connection.getresponse().status == status
     connection.close()
+
+
+def test_a_loop_whose_script_has_ended_is_not_waited_for(scripted):
+    """However the two come to be known one after the other; what is in another script may come back."""
+
+    def run(id):
+        return scripted.get(f"/api/runs/{id}")
+
+    def of_script(id, script):
+        return attach(scripted, greeting={**HELLO, "run": id, "script": script})
+
+    def has_ended(script, code):
+        tell(f"{scripted.origin}/#token={scripted.token}", ScriptNews(script=script, code=code))
+
+    with of_script("aaaa0001", "train.py") as gone, of_script("aaaa0002", "other.py") as other:
+        gone.recv(), other.recv()
+        for socket in (gone, other):
+            socket.socket.shutdown(SHUT_RDWR)
+        wait_for(lambda: run("aaaa0001")["state"] == run("aaaa0002")["state"] == "stalled")
+        has_ended("train.py", -9)
+        wait_for(lambda: run("aaaa0001")["state"] == "killed")
+        assert "SIGKILL" in run("aaaa0001")["cause"]["summary"]
+        assert run("aaaa0002")["state"] == "stalled"
+    with of_script("aaaa0003", "train.py") as socket:  # of a module, and known before the connection is seen to break
+        socket.recv()
+        has_ended("its.package.train", 3)
+        assert run("aaaa0003")["state"] == "starting"
+        socket.socket.shutdown(SHUT_RDWR)
+        wait_for(lambda: run("aaaa0003")["state"] == "failed")
+        cause = run("aaaa0003")["cause"]
+        assert "exit code 3" in cause["summary"] and "printed nothing" not in str(cause)
 
 
 @pytest.mark.parametrize(

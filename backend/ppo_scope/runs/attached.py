@@ -39,7 +39,7 @@ class Wire:
     """The way to a loop elsewhere: like a process, but that it may be away and is not ours to kill."""
 
     pid = 0
-    output = ""
+    output: str | None = None
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -100,12 +100,12 @@ class Wire:
         """Let go of it. Its process is not ours: nothing of it is ended."""
         self.end()
 
-    def end(self) -> None:
-        """Nothing follows, which is said once, as of a process."""
+    def end(self, code: int = 0) -> None:
+        """Nothing follows, which is said once, as of a process that has ended with this code."""
         self.disconnect()
         if not self._over:
             self._over = True
-            self._receiver.ended(0)
+            self._receiver.ended(code)
 
 
 def _wire(receiver: Receiver, _: object) -> Wire:
@@ -122,6 +122,7 @@ class AttachedRun(LiveRun):
         record = RunRecord(id, settings)
         record.facts |= {"attached": about, "device": "elsewhere"}
         super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=_wire)
+        self._code: int | None = None  # that its script has ended with
 
     @property
     def wire(self) -> Wire:
@@ -147,10 +148,18 @@ class AttachedRun(LiveRun):
             return
         if goodbye or self._condition.asked_to_end:
             self.wire.end()
+        elif self._code is not None:
+            self.wire.end(self._code)
         elif not self.gone:
             self.wire.disconnect()
             self._answer_all(ErrorCode.FAILED, LOST)
             self._away()
+
+    def script_ended(self, code: int) -> None:
+        """The script of this loop has: where the loop is not connected, or once it is not, it never comes back."""
+        self._code = code
+        if not self.wire.connected:
+            self.wire.end(code)
 
     def look(self) -> None:
         """See `LiveRun`."""

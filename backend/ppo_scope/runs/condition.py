@@ -60,8 +60,10 @@ class Condition:
         """Somebody wants it to end; `why`, where that is to be explained."""
         self._asked_to_end, self._why_asked = True, why or self._why_asked
 
-    def end(self, exitcode: int | None, output: str, lost: int) -> None:
-        """Its process has ended: with that code, that tail of what it printed, and so many phases still unmeasured."""
+    def end(self, exitcode: int | None, output: str | None, lost: int) -> None:
+        """Its process has ended: with that code, that tail of what it printed (None: elsewhere), and so many phases
+        still unmeasured.
+        """
         result = ending.classify(
             exitcode,
             reported=self._record.said.state,

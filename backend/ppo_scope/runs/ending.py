@@ -40,7 +40,7 @@ AWAY = Cause(
 )
 
 
-def classify(exitcode: int | None, *, reported: str, asked: bool, out_of_memory: bool, output: str) -> Ending:
+def classify(exitcode: int | None, *, reported: str, asked: bool, out_of_memory: bool, output: str | None) -> Ending:
     """The ending of a process.
 
     Args:
@@ -49,7 +49,7 @@ def classify(exitcode: int | None, *, reported: str, asked: bool, out_of_memory:
         reported: the last state that the process reported about itself.
         asked: the server asked it to stop.
         out_of_memory: the kernel ran out of memory while the process lived.
-        output: the tail of what it printed.
+        output: the tail of what it printed; None: that went elsewhere.
     """
     if reported == "failed":
         return Ending(reported)
@@ -60,9 +60,9 @@ def classify(exitcode: int | None, *, reported: str, asked: bool, out_of_memory:
     if exitcode is None:
         return Ending("killed", AWAY)
     if exitcode == -signal.SIGKILL and out_of_memory:
-        return Ending("out_of_memory", _out_of_memory(output))
+        return Ending("out_of_memory", _out_of_memory(output or ""))
     if exitcode < 0:
-        return Ending("killed", _killed(-exitcode, output))
+        return Ending("killed", _killed(-exitcode, output or ""))
     return Ending("failed", _failed(exitcode, output))
 
 
@@ -86,12 +86,12 @@ def _killed(number: int, output: str) -> Cause:
     return Cause(f"The training process was killed ({name}).", output, remedy)
 
 
-def _failed(exitcode: int, output: str) -> Cause:
-    return Cause(
-        f"The training process ended by itself (exit code {exitcode}) without saying why.",
-        output or "It printed nothing.",
-        "The detail holds the last lines that it printed. Correct their cause, then restart.",
-    )
+def _failed(exitcode: int, output: str | None) -> Cause:
+    summary = f"The training process ended by itself (exit code {exitcode}) without saying why."
+    if output is None:
+        return Cause(summary, "", "What it printed is where it was started. Correct the cause, then restart.")
+    remedy = "The detail holds the last lines that it printed. Correct their cause, then restart."
+    return Cause(summary, output or "It printed nothing.", remedy)
 
 
 def shown_no_more(run: str, shown: int) -> Cause:

@@ -198,7 +198,7 @@ class LiveRun:
             return None
         if self.cause is not None:
             return ending.Cause(self.cause["summary"], self.cause.get("detail") or "", self.cause.get("remedy") or "")
-        return ending.not_proved(within, self._pulse.at, self._process.output)
+        return ending.not_proved(within, self._pulse.at, self._process.output or "")
 
     def begin(self) -> None:
         """Have a run that was on trial begin. A command and not the newest word: it goes before those that follow."""

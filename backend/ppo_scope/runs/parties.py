@@ -41,8 +41,8 @@ class Trains(Protocol):
     pid: int
 
     @property
-    def output(self) -> str:
-        """The tail of what it printed."""
+    def output(self) -> str | None:
+        """The tail of what it printed; None: that is not for us."""
 
     def send(self, command: bytes) -> None:
         """Hand a command over, or raise NotReading."""

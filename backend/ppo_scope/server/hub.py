@@ -9,6 +9,8 @@ from collections import OrderedDict
 from typing import Any
 
 from ppo_scope.records.library import Library
+from ppo_scope.records.record import script_in
+from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.capacity import Capacity
@@ -254,6 +256,10 @@ class Hub:
     def hear_of(self, news: ScriptNews) -> None:
         """Something is new of the script that is run to be shown; what was known besides stays so."""
         known = self._awaited or {"why": None, "detail": None}
+        if news.code is not None:
+            for run in self.supervisor.runs():
+                if isinstance(run, AttachedRun) and news.tells_of(script_in(run.record.facts)):
+                    run.script_ended(news.code)
         why = (news.why, news.detail) if news.why is not None else (known["why"], known["detail"])
         self._awaited = {"type": "awaited", "script": news.script, "code": news.code, "why": why[0], "detail": why[1]}
         for client in self._streaming():

@@ -36,6 +36,10 @@ class ScriptNews(BaseModel):
     detail: str | None = Field(default=None, max_length=LONGEST)
     """What stands behind that."""
 
+    def tells_of(self, program: str) -> bool:
+        """Whether a loop in a program of this name is in this script, or in this module."""
+        return program == self.script or program.removesuffix(".py") == self.script.rpartition(".")[2]
+
 
 class Greeting(BaseModel):
     """Which loop it is, and what it trains with."""
