@@ -194,6 +194,11 @@ def test_at_twice_the_size_all_controls_are_in_reach(shared_server, new_page, si
         assert dashboard.slider("Clip range ε").is_visible(), theme
         assert page.evaluate(CUT_OFF) == [], theme
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], theme
+        step_size = page.get_by_label("Step size")
+        step_size.select_option("until")
+        assert step_size.bounding_box()["width"] > 80, (theme, "its word can be read")
+        assert page.evaluate(CUT_OFF) == [], (theme, "with a limit")
+        step_size.select_option("update")
         page.evaluate("scrollTo(0, 600)")
         assert page.get_by_role("button", name="Step", exact=True).bounding_box()["y"] > 0, theme
         bar = page.locator(".bar").bounding_box()

@@ -1,7 +1,7 @@
 // Ratio histogram: how far the policy has moved away from the one that collected, sample by sample.
 
 import { snapshotsBeside } from "../../state/beside.js";
-import { NONE, count, extreme, fixed, percent } from "../../state/format.js";
+import { count, extreme, fixed, percent } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { previewOf } from "../../state/previewed.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
@@ -87,7 +87,7 @@ function mount(body, context) {
       const share = (/** @type {number} */ n) => percent(histogram.total ? n / histogram.total : null);
       const [inside, held, pulledBack, unheld] = histogram.totals;
       const [low, high] = histogram.extremes;
-      const span = low === null ? NONE : `${extreme(low)} to ${extreme(high)}`;
+      const span = low === null ? null : `${extreme(low)} to ${extreme(high)}`; // none before a minibatch has been seen
       const after = afterStep(snapshot, scalar(snapshot, "ratio_limit") ?? 1);
       const ofTheClip = hasClip(snapshot) ? [share(held), null] : [null, share(unheld)];
       const previewed = previewOf(state);
@@ -307,9 +307,10 @@ function inWords(snapshot) {
   const { span } = afterStep(snapshot, limit);
   const [inside, held, pulledBack, unheld] = totals.map((n) => percent(total ? n / total : null));
   const ofTheClip = hasClip(snapshot) ? `held: ${held}` : `not held, for there is no clip: ${unheld}`;
+  const reaching = extremes[0] === null ? "" : `: from ${fixed(extremes[0], 2)} to ${fixed(extremes[1], 2)}`;
   return (
-    `Ratio of ${count(total)} samples (${scopeInWords(snapshot)}): from ${fixed(extremes[0], 2)} to ` +
-    `${fixed(extremes[1], 2)}. Inside ${rangeInWords(clipRange, (x) => fixed(x, 2))}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.` +
+    `Ratio of ${count(total)} samples (${scopeInWords(snapshot)})${reaching}. ` +
+    `Inside ${rangeInWords(clipRange, (x) => fixed(x, 2))}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.` +
     (span ? ` The same samples after their step: ${span}.` : "")
   );
 }
