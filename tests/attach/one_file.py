@@ -86,7 +86,7 @@ def arguments():
     for name, value in {"gamma": 0.99, "gae_lambda": 0.95, "clip_coef": 0.2, "vf_coef": 0.5, "ent_coef": 0.01}.items():
         setattr(args, name, value)
     args.num_envs = 4 if args.lstm else 2
-    args.max_grad_norm, args.learning_rate, args.anneal_lr, args.clip_vloss = 0.5, 0.01, True, True
+    args.max_grad_norm, args.learning_rate, args.anneal_lr, args.norm_adv, args.clip_vloss = 0.5, 0.01, True, True, True
     args.norm_adv = not args.raw
     return args
 

@@ -180,7 +180,7 @@ def changed(folder, *changes):
 
 OTHER_ALPHA = (
     ('optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate', "pass"),
-    ("args.anneal_lr, args.clip_vloss = 0.5, 0.01, True,", "args.anneal_lr, args.clip_vloss = 0.5, 0.01, False,"),
+    ("= 0.5, 0.01, True, True, True", "= 0.5, 0.01, False, True, True"),
     (" optimizer", " actor_optimizer"),
     ("(optimizer", "(actor_optimizer"),
 )
