@@ -1,11 +1,13 @@
 """A PPO in one file, its variables called as in CleanRL's, and nothing of ours in it; it prints what it computed.
 
 python tests/attach/one_file.py [--iterations 4] [--continuous] [--lstm] [--target-kl X] [--strange] [--auxiliary]
-    [--apart]
+    [--apart terms|values|steps|gathered] [--raw]
 
 A line a minibatch, [policy loss, ½ value loss, entropy, loss], then the digest of its weights. `--lstm`: a policy
 that remembers, and minibatches of whole environments. `--strange`: a loss that is no PPO's. `--auxiliary`: after each
-update two steps of the critic alone, as in PPG. `--apart`: what the critic learns from is differentiated by itself.
+update two steps of the critic alone, as in PPG. `--apart`: what the critic learns from is differentiated by itself,
+after the policy's part (`terms`) or before (`values`), or each is followed by a step of an optimizer of its own
+(`steps`); or a step is made of every two minibatches (`gathered`). `--raw`: advantages are not normalised.
 Begun by torchrun each process plays for itself, and all make their steps with the mean of their gradients; the last
 line has rank and ε, too.
 """
@@ -74,7 +76,8 @@ def arguments():
     parser.add_argument("--lstm", action="store_true")
     parser.add_argument("--strange", action="store_true")
     parser.add_argument("--auxiliary", action="store_true")
-    parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--apart", choices=["terms", "values", "steps", "gathered"])
+    parser.add_argument("--raw", action="store_true")
     parser.add_argument("--target-kl", type=float, default=None)
     args = parser.parse_args()
     args.env_id = "Pendulum-v1" if args.continuous else "CartPole-v1"
@@ -84,6 +87,7 @@ def arguments():
         setattr(args, name, value)
     args.num_envs = 4 if args.lstm else 2
     args.max_grad_norm, args.learning_rate, args.anneal_lr, args.norm_adv, args.clip_vloss = 0.5, 0.01, True, True, True
+    args.norm_adv = not args.raw
     return args
 
 
@@ -103,7 +107,13 @@ if __name__ == "__main__":
     agent = (Remembering if args.lstm else Agent)(envs.single_observation_space.shape[0], outputs, args.continuous)
     if rank:
         torch.manual_seed(args.seed + rank)
-    optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
+    critics = list(agent.critic.parameters())
+    actors = [one for one in agent.parameters() if not any(one is other for other in critics)]
+    if args.apart == "steps":
+        critic_optimizer = torch.optim.Adam(critics, lr=3 * args.learning_rate, eps=1e-5)
+        optimizer = torch.optim.Adam(actors, lr=args.learning_rate, eps=1e-5)
+    else:
+        optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
     layout = args.num_steps, args.num_envs
     obs, actions = torch.zeros(*layout, *envs.single_observation_space.shape), torch.zeros(*layout, *shape)
     logprobs, rewards, dones, values = (torch.zeros(layout) for _ in range(4))
@@ -134,7 +144,7 @@ if __name__ == "__main__":
         b_logprobs, b_advantages, b_values = logprobs.flatten(), advantages.flatten(), values.flatten()
         b_returns, b_dones = b_advantages + b_values, dones.flatten()
         flatinds = np.arange(len(b_obs)).reshape(layout)
-        b_inds, envinds = flatinds.flatten(), np.arange(args.num_envs)
+        b_inds, envinds, minibatch = flatinds.flatten(), np.arange(args.num_envs), 0
         for _ in range(args.update_epochs):
             np.random.shuffle(envinds if args.lstm else b_inds)
             for chosen in np.split(envinds if args.lstm else b_inds, args.num_minibatches):
@@ -148,7 +158,8 @@ if __name__ == "__main__":
                 ratio = logratio.exp()
                 approx_kl = ((ratio - 1) - logratio).mean().detach()
                 mb_advantages = b_advantages[mb_inds]
-                mb_advantages = (mb_advantages - mb_advantages.mean()) / (mb_advantages.std() + 1e-8)
+                if args.norm_adv:
+                    mb_advantages = (mb_advantages - mb_advantages.mean()) / (mb_advantages.std() + 1e-8)
                 clipped = torch.clamp(ratio, 1 - args.clip_coef, 1 + args.clip_coef)
                 pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()
                 newvalue, old = newvalue.view(-1), b_values[mb_inds]
@@ -158,17 +169,30 @@ if __name__ == "__main__":
                 loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss
                 if args.strange:
                     loss = loss + ratio.square().mean()
-                optimizer.zero_grad()
-                if args.apart:
-                    (pg_loss - args.ent_coef * entropy.mean()).backward(retain_graph=True)
-                    (args.vf_coef * v_loss).backward()
+                terms = [pg_loss - args.ent_coef * entropy.mean(), args.vf_coef * v_loss]
+                if args.apart == "steps":
+                    each = zip((optimizer, critic_optimizer), terms, (actors, critics), strict=True)
+                    for one, term, weights in each:
+                        one.zero_grad()
+                        term.backward()
+                        nn.utils.clip_grad_norm_(weights, args.max_grad_norm)
+                        one.step()
+                    print(json.dumps([one.item() for one in (pg_loss, v_loss, entropy.mean(), loss)]))
+                    continue
+                minibatch += 1
+                if args.apart != "gathered" or minibatch % 2:
+                    optimizer.zero_grad()
+                if args.apart in ("terms", "values"):
+                    for term in terms if args.apart == "terms" else terms[::-1]:
+                        term.backward()
                 else:
                     loss.backward()
                 for one in agent.parameters() if together else ():
                     distributed.all_reduce(one.grad)
                     one.grad /= distributed.get_world_size()
-                nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
-                optimizer.step()
+                if args.apart != "gathered" or minibatch % 2 == 0:
+                    nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)
+                    optimizer.step()
                 print(json.dumps([one.item() for one in (pg_loss, v_loss, entropy.mean(), loss)]))
             if args.target_kl is not None and approx_kl > args.target_kl:
                 break

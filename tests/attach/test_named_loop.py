@@ -60,12 +60,15 @@ def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None, script
     return lookout, printed
 
 
+ONE_BY_ONE = [("--raw", "--apart", how) for how in ("terms", "values", "steps", "gathered")]
+
+
 @pytest.mark.parametrize(
-    "arguments", [("--target-kl", "0.003"), ("--continuous",), ("--lstm",), ("--auxiliary",), ("--apart",)]
+    "arguments", [("--target-kl", "0.003"), ("--continuous",), ("--lstm",), ("--auxiliary",), *ONE_BY_ONE]
 )
 def test_its_numbers_are_those_of_the_script_and_its_bits_stay(arguments, monkeypatch, capfd):
     numbers, digest = plain(*arguments)
-    ours, terms, kinds = [], {}, []
+    ours, terms, kinds, norms, gathers = [], {}, [], [], "gathered" in arguments
 
     def at(loop, phase):
         update = phase.update
@@ -77,12 +80,21 @@ def test_its_numbers_are_those_of_the_script_and_its_bits_stay(arguments, monkey
                 found = measure(Moment(loop, phase), frozenset({"gradients", "policy", "direction"}))
                 assert {"gradients", "policy", "direction"} <= set(found.measured), found.lacks
             weights, gradients = (1.0, 0.25, -0.01), loop.policy.differentiate(update, one)
-            terms["norm"] = np.linalg.norm(sum(w * g for w, g in zip(weights, gradients, strict=True)))
-        elif phase.kind is PhaseKind.GRADIENT:
+            made = sum(w * g for w, g in zip(weights, gradients, strict=True))
+            if gathers and len(update.told) % 2 == 0:
+                made += terms["before"]
+            terms["before"], terms["norm"] = made, np.linalg.norm(made)
+            if not gathers or len(update.told) % 2 == 0:
+                norms.append(terms["norm"])
+        elif phase.kind is PhaseKind.GRADIENT and "steps" not in arguments:
             assert float(update.gradient_norms[len(update.told) - 1]) == pytest.approx(terms["norm"], rel=1e-4)
         elif phase.kind is PhaseKind.UPDATE:
             terms.setdefault("kl", []).append(float(Moment(loop, phase).exact_kl.mean()))
+            assert [float(one) for one in update.gradient_norms.values()] == pytest.approx(norms, rel=1e-4)
+            norms.clear()
             assert update.known["told_loss"] == pytest.approx(numbers[len(ours) - 1, 3], rel=1e-6)
+            assert update.known.get("gradient_kept", 0.0) == 0 and ("gradient_kept" in update.known) is not gathers
+            assert not update.stopped_by_kl or "--target-kl" in arguments
 
     lookout, printed = followed(monkeypatch, capfd, *arguments, at=at)
     assert printed.out.splitlines()[-1] == digest
@@ -92,6 +104,8 @@ def test_its_numbers_are_those_of_the_script_and_its_bits_stay(arguments, monkey
         assert len(numbers) < 4 * 3 * 4, "the KL must have ended an update for this to mean anything"
     first = [kind.value for index, kind in kinds if index == 1]
     epoch = ["loss", "gradient", "step"] * 4 + ["epoch"]
+    if gathers:
+        epoch = ["loss", "loss", "gradient", "step"] * 2 + ["epoch"]
     assert first == ["advantages", *epoch * (len(first) // len(epoch)), "update"]
 
 
@@ -154,6 +168,131 @@ def test_another_agent_of_the_same_script_is_a_run_of_its_own(monkeypatch, capfd
     assert envs.step.__func__ is type(envs).step
 
 
+def changed(folder, *changes):
+    """The script with other words in the place of some."""
+    source = SCRIPT.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in source
+        source = source.replace(old, new)
+    (script := folder / "changed.py").write_text(source, encoding="utf-8")
+    return script
+
+
+OTHER_ALPHA = (
+    ('optimizer.param_groups[0]["lr"] = (1.0 - iteration / args.iterations) * args.learning_rate', "pass"),
+    ("= 0.5, 0.01, True, True, True", "= 0.5, 0.01, False, True, True"),
+    (" optimizer", " actor_optimizer"),
+    ("(optimizer", "(actor_optimizer"),
+)
+
+
+def test_another_learning_rate_is_that_of_the_policy_and_the_critic_keeps_its_proportion(monkeypatch, capfd, tmp_path):
+    found = []
+
+    def at(loop, phase):
+        update, variables = phase.update, loop.found.variables
+        if phase.kind is PhaseKind.UPDATE:
+            rates = [variables[name].param_groups[0]["lr"] for name in ("actor_optimizer", "critic_optimizer")]
+            found.append((update.learning_rate, *rates, update.known["memory_before"], update.known["memory_after"]))
+        elif update.index == 1 and phase.kind is PhaseKind.STEP and len(update.told) == 3:
+            loop.watcher._obey({"type": "set", "name": "learning_rate", "value": 0.002, "id": None})
+
+    script = changed(tmp_path, *OTHER_ALPHA)
+    _, printed = followed(monkeypatch, capfd, "--iterations", "2", "--apart", "steps", at=at, script=script)
+    assert len(printed.out.splitlines()[-1]) == 64, "its digest"
+    assert found[0] == (0.01, 0.01, 0.03, 0.0, 8.0)
+    assert found[1] == (0.002, 0.002, pytest.approx(0.006), 8.0, 8.0)
+
+
+FROZEN = """    fields = [(name, object, dataclasses.field(default=value)) for name, value in vars(args).items()]
+    return dataclasses.make_dataclass("Args", fields, frozen=True)()
+"""
+
+
+def test_what_is_frozen_cannot_be_set(monkeypatch, capfd, tmp_path):
+    script = changed(
+        tmp_path, ("    return args\n", FROZEN), ("import argparse", "import argparse\nimport dataclasses")
+    )
+    lookout, printed = followed(monkeypatch, capfd, "--iterations", "1", script=script)
+    assert len(printed.out.splitlines()[-1]) == 64 and not lookout.loop.watcher._change
+
+
+HIDDEN = (
+    (" critic_optimizer =", " agent.critic_optimizer ="),
+    ("(optimizer, critic_optimizer)", "(agent.optimizer, agent.critic_optimizer)"),
+    (" optimizer = torch.optim.Adam(actors", " agent.optimizer = torch.optim.Adam(actors"),
+    (" optimizer.param_groups", " agent.optimizer.param_groups"),
+)
+
+
+def test_how_many_steps_a_minibatch_takes_is_learned_where_no_variable_is_an_optimizer(monkeypatch, capfd, tmp_path):
+    kinds, losses = [], []
+
+    def at(loop, phase):
+        if phase.update.index == 2:
+            kinds.append(phase.kind.value)
+        if phase.kind is PhaseKind.UPDATE:
+            losses.append(phase.update.known["told_loss"])
+        if phase.kind is PhaseKind.STEP and phase.update.index == 2:  # the critic has made its step, too
+            variables = loop.found.variables
+            changes = variables["agent"].critic_optimizer.state[variables["critics"][0]]["step"]
+            assert changes == 12 + len(phase.update.told)
+
+    options = "--iterations", "2", "--raw", "--apart", "steps"
+    _, printed = followed(monkeypatch, capfd, *options, at=at, script=changed(tmp_path, *HIDDEN))
+    told = [json.loads(line)[3] for line in printed.out.splitlines() if "[" in line]
+    assert losses == pytest.approx(told[11::12], rel=1e-6)
+    assert kinds == ["advantages", *(["loss", "gradient", "step"] * 4 + ["epoch"]) * 3, "update"]
+
+
+BESIDES = """
+                predictor_optimizer.zero_grad()
+                predictor(b_obs[mb_inds]).square().mean().backward()
+                nn.utils.clip_grad_norm_(predictor.parameters(), args.max_grad_norm)
+                predictor_optimizer.step()
+"""
+PREDICTOR = """
+    predictor = nn.Linear(4, 1)
+    predictor_optimizer = torch.optim.Adam(predictor.parameters())
+"""
+
+
+def test_what_is_learned_besides_belongs_to_no_minibatch(monkeypatch, capfd, tmp_path):
+    """A predictor for a bonus, say, with an optimizer of its own."""
+    limited, made = (
+        '                if args.apart != "gathered" or minibatch % 2 == 0:\n',
+        "    layout = args.num_steps",
+    )
+    script = changed(tmp_path, (limited, BESIDES + limited), (made, PREDICTOR + made))
+    kinds, norms, losses = [], [], []
+
+    def at(loop, phase):
+        update = phase.update
+        kinds.append(phase.kind.value)
+        if phase.kind is PhaseKind.LOSS:
+            gradients = zip((1.0, 0.25, -0.01), loop.policy.differentiate(update, update.minibatches[-1]), strict=True)
+            norms.append(np.linalg.norm(sum(weight * gradient for weight, gradient in gradients)))
+        elif phase.kind is PhaseKind.UPDATE:
+            losses.append(update.known["told_loss"])
+            assert [float(one) for one in update.gradient_norms.values()] == pytest.approx(norms, rel=1e-4)
+
+    _, printed = followed(monkeypatch, capfd, "--iterations", "1", at=at, script=script)
+    told = [json.loads(line)[3] for line in printed.out.splitlines() if "[" in line]
+    assert kinds == ["advantages", *(["loss", "gradient", "step"] * 4 + ["epoch"]) * 3, "update"]
+    assert losses == pytest.approx(told[-1:], rel=1e-6)
+
+
+def test_a_minibatch_of_which_v_comes_after_the_policys_step_is_not_shown_and_why_is_said(monkeypatch, capfd, tmp_path):
+    """What is called V at its first backward is that of the minibatch before."""
+    late = (
+        "one.zero_grad()\n                        if weights is critics:\n                            newvalue = fresh"
+    )
+    script = changed(tmp_path, ("newvalue", "fresh"), ("one.zero_grad()", late))
+    lookout, printed = followed(monkeypatch, capfd, "--iterations", "2", "--apart", "steps", script=script)
+    assert lookout.loop.watcher.off and len(printed.out.splitlines()[-1]) == 64, "its digest"
+    assert "at one backward newlogprob is another one than at the one before, and newvalue is not" in printed.err
+
+
 UNEVEN = "range(0, 2 * 75, 37)", "range(0, 2 * 75 - 36, 37)"
 """As CleanRL cuts minibatches, and with what is left of the samples left out."""
 
@@ -184,6 +323,12 @@ def test_a_loss_that_is_another_one_is_not_shown_and_says_why(monkeypatch, capfd
     lookout, printed = followed(monkeypatch, capfd, "--strange", "--iterations", "1")
     assert lookout.loop is None and lookout.calls == 12
     assert printed.err.count("is not shown: its loss is ") == 1 and "(it was called 12 times)" in lookout.why_none()
+
+
+def test_a_loss_divided_by_the_minibatches_of_a_step_is_not_shown_and_says_why(monkeypatch, capfd, tmp_path):
+    script = changed(tmp_path, ("                    loss.backward()", "                    (loss / 2).backward()"))
+    lookout, printed = followed(monkeypatch, capfd, "--iterations", "1", "--apart", "gathered", script=script)
+    assert lookout.loop is None and ", 2 times that: a loss divided by" in printed.err
 
 
 def test_which_term_of_a_loss_is_another_one_is_said_to_the_page_as_well(monkeypatch, capfd, tmp_path):

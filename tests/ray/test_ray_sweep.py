@@ -97,6 +97,8 @@ def test_a_sweep_on_a_cluster_outlives_a_node_and_ctrl_c_and_comes_to_the_same(t
 
     server = swept(there.folder, "--ray", nodes.address)
     wait_for(lambda: len([run for run in runs_of(server) if run["update"] > 20]) == 3, 240)
+    # The first state is kept before the first update, and a second one after a second or more, however fast it goes.
+    wait_for(lambda: len([run for run in there.runs() if (run.resumes_at or 0) > 1]) == 3, 120)
     stepped(server, runs_of(server)[0]["id"])
     nodes.lose(0)
     wait_for(lambda: resumptions(server), 120)

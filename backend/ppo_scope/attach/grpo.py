@@ -11,7 +11,7 @@ each part does exactly what it did. What is padding, or is not trained on for an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,15 @@ MORE = "This GRPOTrainer's {name}={value!r} changes its loss in a way that is no
 LOW_CAP = (
     "This GRPOTrainer's delta={delta} lies below the upper edge of its clip range, 1 + {high}, where it caps nothing."
 )
-NEUTRAL = {"off_policy_mask_threshold": None, "top_entropy_quantile": 1.0}
+MASKS = {
+    "off_policy_mask_threshold": (None, "get_off_policy_mask"),
+    "top_entropy_quantile": (1.0, "get_high_entropy_mask"),
+}
+"""Settings that leave tokens out of the loss: their value where they leave out none, and who says which."""
+BONUS_OF_SOME = (
+    "This GRPOTrainer's entropy_coef={coef} with top_entropy_quantile={quantile} pays for the entropy of some tokens "
+    "alone, which is not shown here yet."
+)
 
 
 def watch(trainer: Any, *, url: str | None = None, paused: bool = False) -> Any:
@@ -74,10 +82,19 @@ def why_not(trainer: Any) -> str | None:
         return NO_CLIP.format(loss=trainer.loss_type, known=", ".join(WITH_CLIP))
     if trainer.args.delta is not None and trainer.args.delta <= 1 + trainer.epsilon_high:
         return LOW_CAP.format(delta=trainer.args.delta, high=trainer.epsilon_high)
-    for name, neutral in NEUTRAL.items():
-        if (value := getattr(trainer.args, name, neutral)) != neutral:
-            return MORE.format(name=name, value=value)
+    unknown = [name for name in _masked_by(trainer) if not hasattr(trainer, MASKS[name][1])]
+    if getattr(trainer.args, "use_adaptive_entropy", False):
+        unknown.append("use_adaptive_entropy")
+    if unknown:
+        return MORE.format(name=unknown[0], value=getattr(trainer.args, unknown[0]))
+    if (coef := getattr(trainer.args, "entropy_coef", 0.0)) and "top_entropy_quantile" in _masked_by(trainer):
+        return BONUS_OF_SOME.format(coef=coef, quantile=trainer.args.top_entropy_quantile)
     return None
+
+
+def _masked_by(trainer: Any) -> list[str]:
+    """Which settings leave tokens out of its loss."""
+    return [name for name, (none, _) in MASKS.items() if getattr(trainer.args, name, none) != none]
 
 
 class Watched:
@@ -115,6 +132,7 @@ class Watched:
         self._generated: list[dict[str, Any]] = []  # that no update has been made of yet
         self._rewards: Tensor | None = None
         self._found: tuple[Tensor, Tensor] | None = None
+        self._masks: list[Tensor] = []  # of the tokens of a loss, by which some of them count for nothing
         self._parts: list[Part] = []  # that the optimizer's next step is made of
         self._done = self._wanted = 0  # parts of the update under way
         self._generations = self._losses = 0  # since the latest update: counted whatever becomes of the watching
@@ -165,6 +183,7 @@ class Watched:
             return found
 
         def lost(model: Any, inputs: Any) -> Any:
+            self._masks.clear()
             found = loss(model, inputs)
             if trainer.model.training:
                 self._losses += 1
@@ -177,7 +196,17 @@ class Watched:
 
         for name, hook in zip(HOOKED, (generated, rewarded, judged, lost, normed), strict=True):
             setattr(trainer, name, hook)
+        for one in _masked_by(trainer):
+            setattr(trainer, MASKS[one][1], self._noting(getattr(trainer, MASKS[one][1])))
         trainer.add_callback(_listener(self))
+
+    def _noting(self, masking: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def masked(*arguments: Any, **named: Any) -> Tensor:
+            found = masking(*arguments, **named)
+            self._masks.append(found)
+            return found
+
+        return masked
 
     @guarded
     def _take_generated(self, found: dict[str, Any]) -> None:
@@ -215,6 +244,8 @@ class Watched:
         used = (used[:, None] if used.ndim == 1 else used).expand_as(log_prob)
         if "importance_sampling_ratio" in inputs:  # which the whole term is multiplied with
             used = used * inputs["importance_sampling_ratio"].float().cpu()
+        for one in self._masks:
+            used = used * one.float().cpu()
         self._parts.append(Part(inputs[PLACE].cpu(), log_prob, old, used, entropy, penalty))
 
     @guarded

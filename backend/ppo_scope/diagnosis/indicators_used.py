@@ -25,7 +25,7 @@ def of_the_used(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     """How Â of the first minibatch's loss goes with Â of its samples, and with what may stand there by mistake; and
     what normalised ones come to over the first epoch.
     """
-    kept = seen.trained[0]
+    kept = seen.trained[0] & (seen.advantages[0] != 0)  # what a loss leaves out has an Â of 0 in it
     samples, used = seen.samples[0][kept], seen.advantages[0][kept]
     advantages = batch.advantages.cpu().numpy()[samples]
     own = _correlation(used, advantages)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ppo_scope
-from tests.attach.elsewhere import Loop, leading, nowhere, rows_of, shown_here, the_run, waiting_server
+from tests.attach.elsewhere import Loop, beside, leading, nowhere, rows_of, shown_here, the_run, waiting_server
 from tests.server.scope_page import wait_for
 
 pytest.importorskip("trl", reason="TRL is not installed: make libraries")
@@ -60,6 +60,24 @@ def test_a_ratio_that_counts_to_a_cap_is_capped_as_the_trainer_does(monkeypatch)
     # TRL counts those that the clip holds, not those beyond the cap.
     assert all(ours > one["clip_ratio/region_mean"] for ours, one in zip(rows["held_fraction"], logs, strict=True))
     assert run["attached"]["began"]["ratio_cap"] == 1.05
+
+
+@pytest.mark.parametrize(
+    "leaving_out", [{"top_entropy_quantile": 0.2}, {"off_policy_mask_threshold": 0.0}], ids=["entropy", "off_policy"]
+)
+def test_tokens_that_the_trainer_leaves_out_of_its_loss_count_for_nothing_in_ours(leaving_out, monkeypatch):
+    from ppo_scope.diagnosis.health import Health
+    from tests.attach.libraries import grpo_loop
+
+    found, take_in = [], Health.take_in
+    monkeypatch.setattr(Health, "take_in", lambda me, *given: (take_in(me, *given), found.append(me.findings()))[0])
+    with beside(monkeypatch, False):
+        (digest, logged), _, rows, _ = shown_here(monkeypatch, lambda: grpo_loop.main(2 * STEPS, **leaving_out))
+    assert digest == grpo_loop.main(2 * STEPS, plain=True, **leaving_out)[0]
+    assert digest != grpo_loop.main(2 * STEPS, plain=True)[0], "none was left out"
+    logs = [one for one in logged if "loss" in one]
+    assert rows["loss"] == pytest.approx([one["loss"] for one in logs], abs=1e-6)
+    assert "other_advantages" not in {one["name"] for one in found[-1]}
 
 
 def test_beta_is_moved_between_two_updates_to_nothing_and_back(monkeypatch):
@@ -119,7 +137,11 @@ def test_what_cannot_be_shown_is_refused_with_a_sentence():
     for changed, sentence in (
         ({"loss_type": "cispo", "epsilon_high": 5.0}, r"loss_type='cispo' has no clip"),
         ({"delta": 1.1}, r"delta=1.1 lies below the upper edge of its clip range, 1 \+ 0.2"),
-        ({"top_entropy_quantile": 0.5}, r"top_entropy_quantile=0.5 changes its loss"),
+        ({"use_adaptive_entropy": True}, r"use_adaptive_entropy=True changes its loss"),
+        (
+            {"entropy_coef": 0.01, "top_entropy_quantile": 0.5},
+            r"entropy_coef=0.01 with top_entropy_quantile=0.5 pays for",
+        ),
     ):
         with pytest.raises(TypeError, match=sentence):
             ppo_scope.watch(grpo_loop.trainer(1, beta=0.0, **changed), url=nowhere())

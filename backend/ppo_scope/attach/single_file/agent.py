@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Normal
 
 from ppo_scope.attach.policy import AT_ONCE, Policy
+from ppo_scope.attach.single_file.optimizers import Several, optimizers_in
 from ppo_scope.ppo import distributions
 from ppo_scope.probes.record import Minibatch, Update
 from ppo_scope.probes.subject import Distribution
@@ -47,10 +48,9 @@ class Agent(Policy):
         """
         module = variables.get("agent")
         if not isinstance(module, nn.Module):
-            optimizer = variables.get("optimizer")
-            groups = optimizer.param_groups if isinstance(optimizer, torch.optim.Optimizer) else []
+            groups = Several.of(optimizers_in(variables)).param_groups
             module = nn.Module()
-            module.weights = nn.ParameterList(one for group in groups for one in group["params"])
+            module.weights = nn.ParameterList({id(one): one for group in groups for one in group["params"]}.values())
         made = cls(module, None)
         observations, actions = observations[:TRIED].detach(), actions[:TRIED].detach()
         try:
@@ -61,6 +61,10 @@ class Agent(Policy):
         if outputs is not None and torch.allclose(found[1], log_prob[:TRIED].detach(), atol=AGREES, rtol=AGREES):
             made.distribution = distribution_of(outputs)
         return made
+
+    def places(self) -> set[int]:
+        """Of its weights, by `id`."""
+        return set(map(id, self._parameters))
 
     @property
     def discrete(self) -> bool:

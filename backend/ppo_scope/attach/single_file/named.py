@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
+from math import isfinite
 from types import CodeType, FrameType
 from typing import Any
 
@@ -16,7 +19,8 @@ from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.facts import Facts, facts_of
 from ppo_scope.attach.late import Brief, Brought
 from ppo_scope.attach.record import Habits, minibatches_of, seen_of
-from ppo_scope.diagnosis.told_loss import mistake_in, parts_of
+from ppo_scope.attach.single_file.optimizers import optimizers_in
+from ppo_scope.diagnosis.told_loss import Parts, mistake_in, parts_of
 
 NAMES = {
     "observations": ("b_obs",),
@@ -61,6 +65,15 @@ class Settings:
     def set(self, name: str, value: Any) -> None:
         """Whoever reads it next finds it so."""
         setattr(self.args, next(one for one in SETTINGS[name] if hasattr(self.args, one)), value)
+
+    def takes(self, name: str) -> bool:
+        """Whether it has one that can be set: what is frozen has none."""
+        for one in SETTINGS[name]:
+            if hasattr(self.args, one):
+                with contextlib.suppress(AttributeError, TypeError):
+                    setattr(self.args, one, getattr(self.args, one))
+                    return True
+        return False
 
 
 @dataclass(frozen=True)
@@ -167,10 +180,25 @@ def check(found: Found, loss: Tensor, facts: Facts) -> None:
     made, theirs = minibatches_of([seen_of(whole)], facts, count, Habits())[0], float(loss.detach())
     ours, parts = float(made.loss), parts_of(made, old_values.cpu(), targets.cpu(), facts)
     # What is put together wrongly, and how, is for Health to say.
-    if abs(ours - theirs) > NEARLY * max(1.0, abs(theirs)) and mistake_in(theirs, parts, facts) is None:
+    if not _is_some_of(theirs, parts) and mistake_in(theirs, parts, facts) is None:
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
-        terms = _terms_apart(found, float(made.policy_loss), HALF * float(made.value_loss))
+        terms = _share_of(ours, theirs) or _terms_apart(found, float(made.policy_loss), HALF * float(made.value_loss))
         raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}{terms}")
+
+
+def _is_some_of(theirs: float, parts: Parts) -> bool:
+    """Whether it is a loss, or those of its terms that are differentiated first where that is done one by one."""
+    terms = parts.policy_loss, parts.value_term, -parts.entropy_term
+    sums = (sum(some) for count in range(1, 1 + len(terms)) for some in combinations(terms, count))
+    return any(abs(one - theirs) <= NEARLY * max(1.0, abs(theirs)) for one in sums)
+
+
+def _share_of(ours: float, theirs: float) -> str:
+    """Whether it is a half, a third, … of ours: as where the gradients of so many minibatches make a step."""
+    count = round(ours / theirs) if theirs and isfinite(ours / theirs) else 0
+    if count < 2 or abs(ours - count * theirs) > NEARLY * max(1.0, abs(ours)):
+        return ""
+    return f", {count} times that: a loss divided by the number of minibatches that a step is made of is not known here"
 
 
 def _terms_apart(found: Found, policy_loss: float, half_value_loss: float) -> str:
@@ -222,17 +250,14 @@ def facts_in(found: Found, alpha: float | None, *, drops: bool = False) -> Facts
 
 
 def learner_in(found: Found) -> Any:
-    """What is trained: the agent, or the optimizer where there is none by that name."""
+    """What is trained: the agent, or an optimizer where there is none by that name."""
     agent = found.variables.get("agent")
-    return agent if isinstance(agent, nn.Module) else found.variables.get("optimizer")
+    return agent if isinstance(agent, nn.Module) else next(iter(optimizers_in(found.variables)), None)
 
 
-def alpha_of(found: Found) -> float | None:
-    """Of the script's optimizer."""
-    optimizer = found.variables.get("optimizer")
-    if isinstance(optimizer, torch.optim.Optimizer):
-        return float(optimizer.param_groups[0]["lr"])
-    return getattr(found["args"], "learning_rate", None)
+def alpha_of(found: Found, optimizer: Any) -> float | None:
+    """Of the script's optimizer, where it can be seen."""
+    return float(optimizer.param_groups[0]["lr"]) if optimizer else getattr(found["args"], "learning_rate", None)
 
 
 def is_too_far(found: Found, target_kl: float | None) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from time import perf_counter
 from types import FrameType
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ppo_scope.attach.arrays import taken
-from ppo_scope.attach.called import HALF, SETTINGS
+from ppo_scope.attach.called import HALF
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.course import course, has_gradient
 from ppo_scope.attach.facts import Facts, as_read
@@ -47,18 +47,25 @@ from ppo_scope.attach.single_file.named import (
     learner_in,
     settings_in,
 )
+from ppo_scope.attach.single_file.optimizers import Several, moves, optimizers_in, reaches, set_alpha
 from ppo_scope.attach.single_file.remembering import RememberingAgent
 from ppo_scope.attach.single_file.scripted import Scripted, ScriptForm
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "max_grad_norm", "target_kl")
+BOTH = ("log_prob", "value")
+"""What a minibatch is known by."""
 CHECKED = 16
 """At every so many updates it is checked again whether the variables mean what they are called, and whenever somebody
 looks."""
 LOOKED_FOR = "`backward` called where {names} are"
 UNLIKE = "What looks like a PPO at {place} is not shown: {why}."
 NOT_IN_ALL = "not all of the processes that train together can be shown, or there is no server"
+BY_HALVES = (
+    "at one backward {new} is another one than at the one before, and {old} is not: both have to be there when the "
+    "first term of a minibatch's loss is differentiated"
+)
 ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
 
 
@@ -69,20 +76,23 @@ class NamedLoop(Loop):
         """Raises `Unlike`."""
         super().__init__()
         self._ranks, self._reports = ranks, rank_here() == 0
-        self._facts = facts_in(found, alpha_of(found))
+        self._optimizers = optimizers_in(found.variables)
+        self._facts = facts_in(found, alpha_of(found, self.optimizer))
         self._said: Any = None  # what they were read of
         check(found, loss, self._facts)
         self.found = found
         """Its variables, at the latest minibatch."""
         self._loss = loss.detach()  # of the latest minibatch
         self._advantages: Tensor | None = None  # of the latest update
-        self._stepped = 0  # at how many of its minibatches the optimizer has made a step
+        self._first_to_step: Any = None  # of the optimizers, in the update under way
+        self._steps, self._steps_each = 0, max(1, len(self._optimizers))  # of the latest minibatch, and of a whole one
         self._log_probs: Tensor | None = None  # those of the update under way: others are another one's
         self.learner = learner_in(found)
         """Another one's updates are another run's."""
         self._acting = Acting(found.variables.get("envs"))
         self._over = True
-        self._place = 0  # in memory, of what the latest minibatch was noted with
+        self._held: tuple[Tensor, ...] = ()  # log π and V of the latest minibatch, so that nothing else lies there
+        self._cut: set[tuple[int, ...]] = set()  # which weights' gradients were limited in it
         self._count = 0  # of minibatches in this update, and in each of its epochs
         self._brief: list[Brief] = []  # the update's; so the norms
         self._norms: dict[int, Tensor] = {}
@@ -97,21 +107,22 @@ class NamedLoop(Loop):
         whole = found["observations"], found["actions"], places, found["log_prob"]
         remembering = RememberingAgent.in_sequences(found.variables, *whole)
         self.policy: Agent = remembering or Agent.of(found.variables, *sample)
+        self._weights = self.policy.places()
         space = self._acting.observation_space
         self.observation_space = space
         seen = found["observations"]
         self.observation = str(space) if space is not None else f"arrays of shape {tuple(seen.shape[1:])}"
         self.is_image = seen.ndim == 4
         self.steps = 0
-        anneals = self._facts.anneal_learning_rate
-        changeable = [name for name in CHANGEABLE if any(hasattr(args, one) for one in SETTINGS[name])]
+        alpha = bool(self._optimizers) and not self._facts.anneal_learning_rate
+        changeable = [name for name in CHANGEABLE if found.settings.takes(name)]
         beside = space is not None and not seen.is_cuda and self.policy.distribution is not None
         self.watcher = Watcher(
             self,
             self._facts,
             address=server_of(url, say) if self._reports else None,
             library="a PPO in one file",
-            change={name: lambda _: None for name in (*changeable, *([] if anneals else ["learning_rate"]))},
+            change={name: lambda _: None for name in (*changeable, *(["learning_rate"] if alpha else []))},
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
@@ -119,8 +130,9 @@ class NamedLoop(Loop):
 
     @property
     def optimizer(self) -> Any:
-        """The one that makes its steps."""
-        return self.found.variables.get("optimizer")
+        """What makes its steps; None: it cannot be seen."""
+        found = self._optimizers
+        return Several.of(found) if len(found) > 1 else next(iter(found), None)
 
     # Hooks
 
@@ -134,63 +146,83 @@ class NamedLoop(Loop):
         if variables is not found.variables or self._over or watcher.off or perf_counter() >= watcher.next_look:
             return False
         try:
-            if found["log_probs"] is not self._log_probs or self._was_noted(found):
+            if found["log_probs"] is not self._log_probs or self._still_there(found):
                 return False
             self._note(found, loss)
         except Exception:  # which comes again, and is told
             return False
         return True
 
-    def _was_noted(self, found: Found) -> bool:
-        """Whether this is another loss while the variables are still those of the latest minibatch: of an auxiliary
-        phase, or one more of its terms. The update keeps them, so that nothing else lies in their place.
+    def _still_there(self, found: Found) -> list[str]:
+        """Which of log π and V are still those of the latest minibatch. Where both are, this is another loss: of an
+        auxiliary phase, or one more of its terms.
         """
-        return bool(self._count) and found["log_prob"].data_ptr() == self._place
+        each = zip(BOTH, self._held, strict=False)
+        return [name for name, held in each if found[name].data_ptr() == held.data_ptr()]
 
     def _note(self, found: Found, loss: Tensor) -> None:
-        if self._count == 1 == self._stepped and self._update is not None:
-            self._update.known["gradient_kept"] = has_gradient(self.optimizer)
-        self._loss = loss.detach()
+        if self._count == 1 and self._first_to_step is not None and self._update is not None:
+            self._update.known["gradient_kept"] = has_gradient(self._first_to_step)
+        if self._count:
+            self._steps_each = max(1, self._steps)
+        self._steps, self._loss = 0, loss.detach()
+        self._cut.clear()
         if self._count == self._whole:
             self._count_anew(found)
         epoch, number = divmod(self._count, self._per_epoch)
         self._brief.append(brief := brief_of(found, epoch + 1))
-        self._place = brief.log_prob.data_ptr()
+        self._held = brief.log_prob, found["value"].detach()
         self._count, self._within = self._count + 1, (epoch + 1, number + 1)
 
     @guarded
     def differentiating(self, found: Found, loss: Tensor) -> None:
         """The loss of a minibatch is there."""
         self.found = found
-        if found["log_probs"] is not self._log_probs:
+        still = self._still_there(found)
+        if found["log_probs"] is not self._log_probs and len(still) < len(BOTH):
             self.finish(stopped_by_kl=True)  # whatever is left of the one before was not to be
             self._collected(found, loss)
         if self._update is None or self.watcher.off or self._over:
             return
-        if self._was_noted(found):
-            if self._stepped < self._count:  # terms that are differentiated one by one add up to its loss
-                self._loss = self._loss + loss.detach()
-            return
-        self._note(found, loss)
-        self._at(PhaseKind.LOSS)
+        if len(still) == len(BOTH):
+            if self._steps < self._steps_each and reaches(loss, self._weights):
+                self._loss = self._loss + loss.detach()  # terms that are differentiated one by one add up to it
+        elif still:
+            old, new = (found.called[name] for name in sorted(BOTH, key=lambda name: name not in still))
+            self._lose(BY_HALVES.format(old=old, new=new))
+        else:
+            self._note(found, loss)
+            self._at(PhaseKind.LOSS)
 
-    def clipped(self, norm: Tensor) -> None:
-        """The limit of the gradient's norm has been applied."""
-        if not self._over:
-            self._norms.setdefault(self._count - 1, norm)
+    def clipped(self, norm: Tensor, weights: Sequence[Tensor]) -> None:
+        """The limit of these weights' gradient's norm has been applied; where the critic's are limited by themselves,
+        the norm is that of both.
+        """
+        if self._over or not any(id(one) in self._weights for one in weights):
+            return
+        place, which = self._count - 1, (len(weights), id(weights[0]), id(weights[-1]))
+        if place in self._norms:
+            if which not in self._cut:
+                self._norms[place] = torch.hypot(self._norms[place], norm)
+        else:
+            self._norms[place] = norm
             if perf_counter() >= self.watcher.next_look:
                 self._gradient_there()
+        self._cut.add(which)
 
     @guarded
     def _gradient_there(self) -> None:
         self._at(PhaseKind.GRADIENT)
 
-    def stepped(self) -> None:
-        """The optimizer has made its step; an update may be over with it."""
+    def stepped(self, optimizer: Any) -> None:
+        """An optimizer has made its step; a minibatch may be over with it, and an update."""
         update = self._update
-        if self._over or update is None or not self._count:
+        if self._over or update is None or not self._count or not self._is_own(optimizer):
             return
-        self._stepped += 1
+        self._first_to_step = self._first_to_step or optimizer
+        self._steps += 1
+        if self._steps != self._steps_each:
+            return
         if perf_counter() >= self.watcher.next_look:
             self._step_made()
         facts = update.settings
@@ -226,6 +258,14 @@ class NamedLoop(Loop):
 
     # Inside
 
+    def _is_own(self, optimizer: Any) -> bool:
+        """Whether it moves the agent: what is learned besides may have one of its own."""
+        return any(one is optimizer for one in self._optimizers) or moves(optimizer, self._weights)
+
+    def _lose(self, why: str) -> None:
+        say(ANOTHER.format(index=self._index, why=why))
+        self.watcher.close(finished=False)
+
     def _count_anew(self, found: Found) -> None:
         """An epoch has come to what is left of its samples: to a smaller minibatch, or to the next epoch."""
         update = self._update
@@ -236,6 +276,7 @@ class NamedLoop(Loop):
     def _collected(self, found: Found, loss: Tensor) -> None:
         """A rollout is whole, and its first loss."""
         self._index += 1
+        self._optimizers = optimizers_in(found.variables)
         before, facts = self._facts, self._facts_now(found)
         for name in self._changed if self._reports else ():
             self.watcher.changed(name, getattr(before, name), getattr(facts, name), self._index)
@@ -244,8 +285,7 @@ class NamedLoop(Loop):
             if self._reports and (self._index % CHECKED == 1 or self.watcher.attended):
                 check(found, loss, facts)
         except Unlike as why:
-            say(ANOTHER.format(index=self._index, why=why))
-            self.watcher.close(finished=False)
+            self._lose(str(why))
             return
         self._log_probs = found["log_probs"]
         rewards, starts = taken(found["rewards"], np.float32), taken(found["dones"], np.bool_)
@@ -260,7 +300,7 @@ class NamedLoop(Loop):
         update = LateUpdate(self._index, facts, alpha, self.policy.theta(), source, ended, judged)
         update.size = len(found["samples"])
         update.known["log_probs_anew"] = float(found["advantages"] is self._advantages)
-        self._advantages, self._stepped = found["advantages"], 0
+        self._advantages, self._first_to_step = found["advantages"], None
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
         if (late := self._acting.resets_late) is not None:
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
@@ -275,7 +315,7 @@ class NamedLoop(Loop):
 
     def _facts_now(self, found: Found) -> Facts:
         """As a rule they are what they were, but for α."""
-        said, alpha = settings_in(found), alpha_of(found)
+        said, alpha = settings_in(found), alpha_of(found, self.optimizer)
         if said != self._said or alpha is None:
             self._said, self._facts = said, facts_in(found, alpha, drops=self._drops)
         elif alpha != self._facts.learning_rate:
@@ -284,11 +324,13 @@ class NamedLoop(Loop):
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from the next update on."""
-        wanted = self._ranks.spread(self.watcher.begins())
+        self._set(self._ranks.spread(self.watcher.begins()))
+
+    @guarded
+    def _set(self, wanted: dict[str, Any]) -> None:
         for name, value in wanted.items():
             if name == "learning_rate":
-                for group in self.found.variables["optimizer"].param_groups:
-                    group["lr"] = value
+                set_alpha(self.optimizer.param_groups, value)
             else:
                 self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)
@@ -318,15 +360,17 @@ class Lookout:
                 self._look(frame, loss)
             backward(loss, *arguments, **named)  # type: ignore[no-untyped-call]
 
-        def clipped(*arguments: Any, **named: Any) -> Tensor:
-            norm: Tensor = clip(*arguments, **named)
-            if self.loop is not None:
-                self.loop.clipped(norm)
+        def clipped(parameters: Tensor | Iterable[Tensor], *arguments: Any, **named: Any) -> Tensor:
+            if self.loop is None:
+                return clip(parameters, *arguments, **named)
+            weights = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+            norm = clip(weights, *arguments, **named)
+            self.loop.clipped(norm, weights)
             return norm
 
-        def stepped(*_: Any) -> None:
+        def stepped(optimizer: Any, *_: Any) -> None:
             if self.loop is not None:
-                self.loop.stepped()
+                self.loop.stepped(optimizer)
 
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         nn.utils.clip_grad_norm_ = clipped
