@@ -35,7 +35,7 @@ def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage,
         assert "opacity" in panel.locator(".body").evaluate("body => getComputedStyle(body).filter")
     assert played.dashboard.mask()["update"] == "4"
     shown = "Update 5 has only its rollout so far: the panels show update 4, the last whole one, dimmed."
-    assert played.sentence() == shown
+    until(played.sentence, lambda text: text == shown)
     until(played.page.locator("#formula .whose").inner_text, lambda text: text == "update 4; mean of the update")
     assert not earlier(played, "Environment")
     # A moved slider previews what is on show.
@@ -56,8 +56,9 @@ def test_who_steps_to_a_rollout_sees_it(stage, page):
     played.run["update"] = 4
     played.snapshot(4, "rollout")
     played.state("paused", phase="rollout")
-    until(played.dashboard.mask, lambda mask: mask["update"] == "4")
-    until(lambda: not any(earlier(played, name) for name in PANELS))
+    played.dashboard.at(update="4", phase="rollout", state="paused")  # said once all panels are drawn
+    assert played.dashboard.mask()["update"] == "4"
+    assert not any(earlier(played, name) for name in PANELS)
 
 
 def test_what_a_step_was_to_go_on_until_is_said_once_it_has_come(stage):
@@ -81,6 +82,8 @@ def test_what_waits_moves_nothing_below_it(stage, theme):
     for pending in ({"clip_range": 0.3}, {"clip_range": 0.3, "value_coef": 1.0, "entropy_coef": 0.02}):
         played.state("paused", pending=pending)
         until(offer.is_visible)
+        for name in pending:
+            until(played.page.locator(f"#setting-{name} .applies").inner_text, lambda text: "applies from" in text)
         assert played.page.evaluate(places) == before
 
 

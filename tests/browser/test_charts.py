@@ -432,4 +432,4 @@ def test_nothing_waits_for_a_drawing_that_is_done(shared_server, window, page):
     dashboard = Dashboard(page, shared_server().url)
     dashboard.step(update="1").step(update="2")
     seen = until(lambda: page.evaluate("window.waits"), lambda waits: waits["begun"] == waits["ended"] > 0)
-    assert seen["ended"] >= 14
+    assert seen["ended"] >= 3, "for what it began with, and for each step"

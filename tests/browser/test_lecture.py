@@ -140,8 +140,8 @@ class Lecture(Dashboard):
         until(lambda: sorted(order(self.page)), lambda now: now == sorted(names))
         height = self.page.viewport_size["height"]
         for place in ("#formula", ".sentence", *(f".panel[aria-label='{name}']" for name in names)):
-            box = until(self.page.locator(place).bounding_box)
-            assert box["y"] >= 0 and box["y"] + box["height"] <= height, (place, box)
+            part = self.page.locator(place)
+            until(part.bounding_box, lambda box: box and box["y"] >= 0 and box["y"] + box["height"] <= height)
 
     def says(self, place, *patterns):
         """Wait until the part of the page, by its selector or the panel's name, says all this."""

@@ -46,6 +46,13 @@ def drawn(page, chart):
     return page.evaluate(f"name => ({TRACE})(name)", chart)
 
 
+def holds(curve, chart):
+    """Whether every update of its range is drawn, to the number."""
+    first, last = curve["range"]
+    found = dict(zip(curve["x"], curve["y"], strict=True))
+    return [found.get(update) for update in range(first, last + 1)] == values(chart, first, last).tolist()
+
+
 def whole(page):
     """Wait until all rows are here and drawn."""
     for chart in CHARTS:
@@ -86,7 +93,7 @@ def test_all_of_a_long_run_is_in_its_curves_and_a_span_of_it_is_shown_to_the_num
     page.keyboard.press("Shift+ArrowLeft")
     moved = first + 10 * round((last - first) / 100) - 1
     until(lambda: zoomed(page), lambda text: text == f"updates={moved}-{last}")
-    assert start.get_attribute("aria-valuetext") == f"update {moved:,}"
+    until(lambda: start.get_attribute("aria-valuetext"), lambda text: text == f"update {moved:,}")
 
     # So few that every one of them is drawn.
     first, last = long_runs.SPIKE - 40, long_runs.SPIKE + 60
@@ -94,10 +101,7 @@ def test_all_of_a_long_run_is_in_its_curves_and_a_span_of_it_is_shown_to_the_num
     page.wait_for_selector(f"body[data-update='{long_runs.UPDATES}']")
     until(lambda: drawn(page, CHARTS[1]), lambda curve: curve and values(CHARTS[1]).max() in curve["y"])
     for chart in CHARTS[1:]:
-        until(lambda: drawn(page, chart)["range"], lambda found: found == [first, last])  # noqa: B023
-        curve = dict(zip(*(drawn(page, chart)[axis] for axis in "xy"), strict=True))
-        here = [curve[update] for update in range(first, last + 1)]
-        assert here == values(chart, first, last).tolist()
+        until(lambda: drawn(page, chart), lambda curve: curve["range"] == [first, last] and holds(curve, chart))  # noqa: B023
     steps = drawn(page, "Episodic return")
     assert steps["range"] == [long_runs.STEPS_AN_UPDATE * (first - 1), long_runs.STEPS_AN_UPDATE * last]
 

@@ -49,7 +49,7 @@ def test_a_run_is_replayed_from_one_file_without_a_request(new_page, tmp_path):
     assert page.evaluate("document.documentElement.dataset.theme") == "projector"
     dashboard.press("Back to newest").at(update=str(UPDATES), state="paused")
     dashboard.panel("Ratio histogram").scroll_into_view_if_needed()
-    seen = dashboard.ratio()
+    seen = until(dashboard.ratio, lambda ratio: ratio["update"] == str(UPDATES))
     dashboard.key("ArrowLeft")
     until(dashboard.ratio, lambda ratio: ratio != seen)
     dashboard.press("Play").at(update=str(UPDATES), state="paused")

@@ -101,8 +101,9 @@ def test_four_runs_stand_side_by_side_and_a_fifth_is_refused(page, tmp_path, end
     until(lambda: curves(page, 4), lambda drawn: drawn == wanted)
     expected = [("A", "0.2", "3"), ("B", "0.05", "2"), ("C", "0.4", str(last)), ("D", "0.2", str(end))]
     until(lambda: sides(page), lambda seen: seen == expected)
-    masks = page.locator("#panel-clip-mask canvas").all()
-    assert [mask.get_attribute("data-update") for mask in masks] == ["3", "2", str(last), str(end)]
+    masks = page.locator("#panel-clip-mask canvas")
+    updates = ["3", "2", str(last), str(end)]
+    until(lambda: [mask.get_attribute("data-update") for mask in masks.all()], lambda seen: seen == updates)
     key = dashboard.panel("Episodic return").locator(".of-runs .run-mark")
     assert key.all_inner_texts() == ["A", "B", "C", "D"]
     strip(page).locator("summary").press("Enter")

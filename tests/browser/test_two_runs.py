@@ -52,6 +52,15 @@ def open_two(server, page, *, query="", **settings):
     return live, dashboard
 
 
+def alike(name, axes):
+    """Whether both sides of a panel are drawn, on the same axes."""
+    if len(axes) != 2 or not all(axes):
+        return False
+    if name == "Policy":  # which states are drawn, and how many have room, is each run's own
+        axes = [{key: side[key] for key in ("yaxis", "xaxis2", "yaxis3")} for side in axes]
+    return axes[0] == axes[1]
+
+
 def test_the_other_run_is_laid_over_and_stands_beside_on_the_same_axes_and_one_step_is_of_both(server, page):
     page.set_viewport_size({"width": 1440, "height": 3200})
     _, dashboard = open_two(server, page, clip_range=0.05)
@@ -75,17 +84,15 @@ def test_the_other_run_is_laid_over_and_stands_beside_on_the_same_axes_and_one_s
     both = until(lambda: [one.evaluate(drawn) for one in returns.locator(".episodes, .other-episodes").all()], all)
     assert len(both) == 2
     lines = "chart => chart.data.slice(0, 2).map(({ y }) => y.length)"
-    assert returns.locator(".chart").evaluate(lines) == [3, 2], "the mean of the run at hand, and the other one's"
+    # Of the run at hand, and of the other one. Panels are drawn after the line that says where the runs are.
+    until(lambda: returns.locator(".chart").evaluate(lines), lambda lengths: lengths == [3, 2])
 
     for name in SIDES:
-        one, other = until(lambda name=name: page.evaluate(AXES, name), lambda axes: len(axes) == 2 and all(axes))
-        if name == "Policy":  # which states are drawn, and how many have room, is each run's own
-            one, other = ({key: axes[key] for key in ("yaxis", "xaxis2", "yaxis3")} for axes in (one, other))
-        assert one == other, name
+        until(lambda name=name: page.evaluate(AXES, name), lambda axes, name=name: alike(name, axes))
     ranges = [chart.get_attribute("data-clip-range") for chart in page.locator("#panel-ratio-histogram .chart").all()]
     assert ranges == ["0.2", "0.05"], "each has its own band"
-    masks = page.locator("#panel-clip-mask canvas").all()
-    assert [mask.get_attribute("data-update") for mask in masks] == ["3", "2"]
+    masks = page.locator("#panel-clip-mask canvas")
+    until(lambda: [mask.get_attribute("data-update") for mask in masks.all()], lambda updates: updates == ["3", "2"])
 
     assert violations(page) == []
     dashboard.key("g")
@@ -122,10 +129,13 @@ def test_two_runs_are_aligned_by_environment_steps_and_looked_back_at_together(s
 
 LATE = """() => {
     const Socket = WebSocket;
+    window.held = [];
     window.WebSocket = class extends Socket {
-        send(said) { setTimeout(() => this.readyState === Socket.OPEN && super.send(said), 1500); }
+        send(said) { window.held ? window.held.push(() => super.send(said)) : super.send(said); }
     };
-}"""  # whatever is connected from now on
+}"""
+"""What says nothing until it may: whatever is connected from now on."""
+MAY = "() => { const held = window.held; window.held = null; held.forEach((say) => say()); }"
 
 
 def test_a_run_that_has_only_just_been_put_beside_takes_part_in_the_next_step_and_in_the_past(server, page):
@@ -136,7 +146,10 @@ def test_a_run_that_has_only_just_been_put_beside_takes_part_in_the_next_step_an
     page.evaluate(LATE)
     compare(page)
     page.get_by_role("button", name="Step", exact=True).click()
-    assert "seed 3: has just been put beside, and is waited for." in strip(page).get_by_role("status").inner_text()
+    why = strip(page).get_by_role("status")
+    until(why.inner_text, lambda text: "seed 3: has just been put beside, and is waited for." in text)
+    assert places(page)[0] == "update 2", "the one at hand has not gone without it"
+    page.evaluate(MAY)
     until(lambda: places(page), lambda seen: seen == ["update 3", "update 1"])
     stepped(page, 4, 2)
     strip(page).get_by_role("button", name="End comparing").click()
@@ -258,7 +271,9 @@ def test_two_runs_have_room_on_stage_in_a_narrow_window(look_at, page):
             assert page.evaluate(BEYOND) == [], (theme, width)
 
 
-DRAWN = "panel => [...panel.querySelectorAll('.chart')].filter(({ data }) => data).length"
+DRAWN = """panel => [...panel.querySelectorAll(".chart")].filter(({ data, layout, clientWidth, clientHeight }) =>
+    data && Math.abs(layout.width - clientWidth) <= 1 && Math.abs(layout.height - clientHeight) <= 1).length"""
+"""How many of its charts are drawn, for the size that they have."""
 BESIDE_ITS_CHART = """() => [...document.querySelectorAll(".chart svg text")].filter((text) => {
     const [own, chart] = [text, text.closest(".chart")].map((one) => one.getBoundingClientRect());
     const across = own.left < chart.left - 1 || own.right > chart.right + 1;

@@ -32,15 +32,15 @@ def finished(folder: Path, end: str) -> list[dict[str, Any]]:
 
 def test_a_run_that_goes_on_remembers_its_best_evaluation_and_its_end(tmp_path: Path) -> None:
     evaluated = ("--eval-every", "1", "--eval-episodes", "1", "--runs-dir", str(tmp_path))
-    server = LiveServer(*SMALL, *evaluated, "--total-steps", "2000")
-    until(lambda: server.run()["update"] > 5)
+    server = LiveServer(*SMALL, *evaluated, "--total-steps", "8000")
+    until(lambda: server.run()["update"] > 5)  # of 62: it is killed long before it can have come to its end
     os.kill(min(leaders(server.pid)), signal.SIGKILL)
     until(lambda: server.run()["state"] == "killed")
     server.kill()
-    finished(tmp_path, "2000")
-    told = finished(tmp_path, "3000")
+    finished(tmp_path, "8000")
+    told = finished(tmp_path, "9000")
     kept = load("last", tmp_path)
-    assert kept.settings["total_steps"] == 3000 and kept.table()["settings.total_steps"][0] == 2000
+    assert kept.settings["total_steps"] == 9000 and kept.table()["settings.total_steps"][0] == 8000
     evaluations = [said for _, _, what, said in kept.events if what == "evaluated"]
     updates = [one["update"] for one in evaluations]
     assert updates == sorted(set(updates)) == list(range(1, len(kept.updates) + 1)), "each once"

@@ -40,6 +40,11 @@ def test_three_steps_are_three_updates(real, page):
     assert real.request("GET", f"/api/runs/{real.run()['id']}/frames/{start + 2}")[0] == 200
 
 
+def newest(page):
+    """The header of the newest snapshot, which comes after the state that it is of, or before."""
+    return page.until(lambda: page.headers("snapshot"))[-1]
+
+
 WRONG = [
     ("clip_range", "0.1"),
     ("clip_range", True),
@@ -78,12 +83,12 @@ def test_a_setting_waits_for_the_next_update(real, page):
     assert run["pending"] == {}
     assert change["old"] == 0.2
     assert change["update"] == run["update"] or change["update"] == run["update"] + 1
-    page.until(lambda: page.headers("snapshot")[-1]["settings"]["clip_range"] == 0.3, timeout=10)
+    page.until(lambda: newest(page)["settings"]["clip_range"] == 0.3, timeout=10)
 
 
 def test_watched_probes_appear_in_the_snapshot(page):
     page.ask("watch", led=False, probes=["ratio", "samples"])
-    page.until(lambda: {"ratio_counts", "region"} <= set(page.headers("snapshot")[-1]["arrays"]))
+    page.until(lambda: {"ratio_counts", "region"} <= set(newest(page)["arrays"]))
     header, arrays = frame.decode([raw for _, raw in page.frames if frame.header(raw)["kind"] == "snapshot"][-1])
     assert arrays["region"].shape == tuple(header["arrays"]["region"]["shape"])
 

@@ -11,7 +11,6 @@ import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 
 from ppo_scope.pictures import weights
-from ppo_scope.pictures.weights import SECONDS as SECONDS_BETWEEN_WEIGHTS
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
@@ -168,18 +167,20 @@ def test_every_frame_has_the_next_number():
     assert {h["sequence"] for h, _ in driver.of("passing")} <= set(passed), "what is late has the number of its time"
 
 
-def test_weights_are_handed_out_while_somebody_acts_with_them_and_seldom():
-    over = {"type": "weights", "wanted": False, "at_once": True}
-    driver = Driver([ACTED, {"type": "play"}, {"type": "pause", "at_once": True}, over, step()], total_steps=4000)
-    found = [arrays for _, arrays in driver.of("weights")]
-    assert len(found) == 1, "at most five a second, and none once nobody wants them"
-    assert found[0]["theta"].shape == driver.worker.trainer.network.theta.shape
+def test_weights_are_handed_out_while_somebody_acts_with_them_and_seldom(monkeypatch):
+    monkeypatch.setattr(weights, "SECONDS", 60.0)
+    driver = Driver([ACTED, step(), step()])
+    ((_, arrays),) = driver.of("weights")  # two updates later it is not time for more
+    assert arrays["theta"].shape == driver.worker.trainer.network.theta.shape
+    monkeypatch.setattr(weights, "SECONDS", 0.0)
+    assert len(Driver([ACTED, step(), step()]).of("weights")) > 1
+    assert len(Driver([ACTED, {**ACTED, "wanted": False}, step(), step()]).of("weights")) == 1, "nobody wants more"
 
 
 def test_a_stop_hands_out_the_weights_that_the_run_stops_at():
     waits = [{"type": "look", "update": 9, "environment": 0, "step": 0}] * 2
     driver = Driver([ACTED, step(), *waits], normalize_observations=True)
-    time.sleep(SECONDS_BETWEEN_WEIGHTS)
+    time.sleep(weights.SECONDS)
     driver.worker.report.hand_on_weights()
     header, arrays = driver.of("weights")[-1]
     assert (header["update"], header["phase"]) == (1, "update")

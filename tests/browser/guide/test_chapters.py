@@ -123,7 +123,7 @@ def test_who_presses_next_to_the_end_has_task_and_way_on_in_sight_and_is_back_wh
     for chapter in CHAPTERS:
         fresh.choose(1) if chapter == 1 else fresh.press("Next").at_chapter(chapter)
         for part in (".task", "footer .primary"):
-            assert fresh.guide.locator(part).evaluate(INSIDE), (chapter, part)
+            until(lambda part=part: fresh.guide.locator(part).evaluate(INSIDE))
         assert fresh.guide.locator(".text p").first.evaluate(BEGINS), f"of chapter {chapter} something is read"
         if chapter == 4:
             for height, panels in ((1000, "3"), (720, "2")):  # with its room a third one comes, and goes
