@@ -17,7 +17,9 @@ export function report({ snapshot, status, past }) {
     for (const key of ["phase", "epoch", "minibatch", "sequence"]) delete data[key];
   }
   if (!status) delete data.state;
-  else if ((past || settled(snapshot, status)) && data.state !== status.state) data.state = status.state;
+  else if (!past && !settled(snapshot, status)) {
+    if (data.state === status.state) delete data.state; // it was so at another moment
+  } else if (data.state !== status.state) data.state = status.state;
 }
 
 /**
