@@ -22,7 +22,8 @@ from tests.attach.elsewhere import beside, leading, newcomer, nowhere, rows_of, 
 from tests.server.scope_page import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
-STEPS = 128 * 6
+UPDATES = 4
+STEPS = 128 * UPDATES
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_the_weights_are_the_same_with_every_probe_on(case, server, leader, monk
     run = the_run(server, state="finished")
     assert sb3_loop.digest(model) == plain
     rows, first = rows_of(server, run["id"])
-    assert first == 1 and len(rows["loss"]) == 6
+    assert first == 1 and len(rows["loss"]) == UPDATES
     assert max(rows["first_ratio_error"]) < 1e-5
     assert np.isfinite(rows["explained_variance"]).all() and np.isfinite(rows["gradient_norm"]).any()
     shown = [header for header in leader.headers("snapshot") if header["run"] == run["id"]]
@@ -149,7 +150,7 @@ def test_an_update_is_made_a_second_time_and_nothing_else_moves(which, server, l
     assert [one["open"] for one in shown] == [True, False]
     assert shown[0]["settings"]["old"]["clip_range"] == 0.2 and shown[0]["settings"]["new"]["clip_range"] == 0.001
     rows, first = rows_of(server, run["id"])
-    assert first == 1 and len(rows["loss"]) == 6
+    assert first == 1 and len(rows["loss"]) == UPDATES
     assert shown[0]["scalars"]["old_clip_fraction"] < shown[0]["scalars"]["new_clip_fraction"]
     assert (rows["clip_fraction"][1] > 0.1) is (which == "new"), "the row is that of what was kept"
 
@@ -189,9 +190,9 @@ def test_whatever_can_be_set_can_be_switched_off_and_trains_on(monkeypatch, capf
     monkeypatch.setattr(watched.watcher, "begins", lambda: next(begins))
     update = watched.settings.update
     monkeypatch.setattr(watched.settings, "update", lambda: update() or facts.append(watched.settings.facts))
-    model.learn(STEPS)
+    model.learn(6 * 128)
     watched.watcher.close()
-    assert "watches no more" not in capfd.readouterr().err and model.num_timesteps == STEPS
+    assert "watches no more" not in capfd.readouterr().err and model.num_timesteps == 6 * 128
     json.dumps([one.all() for one in facts], allow_nan=False)
     assert [facts[0].max_grad_norm, facts[-1].max_grad_norm] == [None, None] and 0.5 in {
         one.max_grad_norm for one in facts
@@ -394,7 +395,7 @@ def learned(server, monkeypatch, clerk, **settings):
     at_work = report._clerk is not None and report._clerk.at_work
     watched.watcher.close()
     rows, first = rows_of(server, the_run(server, state="finished")["id"])
-    assert first == 1 and len(rows["loss"]) == 6
+    assert first == 1 and len(rows["loss"]) == UPDATES
     return sb3_loop.digest(model), rows, at_work
 
 
