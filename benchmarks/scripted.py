@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks import turns
-from ppo_scope.attach.single_file.named_loop import Lookout
+from ppo_scope.attach.single_file.lookout import Lookout
 from tests.attach.elsewhere import nowhere, waiting_server
 
 UPDATES = 4

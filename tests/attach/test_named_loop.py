@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from ppo_scope.attach.single_file.acting import Acting
-from ppo_scope.attach.single_file.named_loop import Lookout, NamedLoop
+from ppo_scope.attach.single_file.lookout import Lookout
+from ppo_scope.attach.single_file.named_loop import NamedLoop
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import PhaseKind
@@ -334,7 +335,7 @@ def test_a_loss_divided_by_the_minibatches_of_a_step_is_not_shown_and_says_why(m
 def test_which_term_of_a_loss_is_another_one_is_said_to_the_page_as_well(monkeypatch, capfd, tmp_path):
     source, told = SCRIPT.read_text(encoding="utf-8"), []
     (script := tmp_path / "script.py").write_text(source.replace("b_returns[mb_inds]", "b_returns[: len(mb_inds)]"))
-    monkeypatch.setattr("ppo_scope.attach.single_file.named_loop.say", told.append)
+    monkeypatch.setattr("ppo_scope.attach.single_file.lookout.say", told.append)
     monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, told.append))
     followed(monkeypatch, capfd, "--iterations", "1", script=script)
     assert len(told) == 2 and told[0] == told[1]

@@ -108,3 +108,20 @@ def test_what_the_numbers_are_of_is_said_however_fast_they_came(stage):
         played.snapshot(update, "update")
         until(lambda update=update: played.dashboard.mask()["update"] == str(update))
         until(whose.is_visible)
+
+
+def test_a_run_is_said_to_rest_once_the_moment_of_its_rest_is_painted_and_not_because_it_had_rested_before(modules):
+    """A status may come before its snapshot, and all of a step between two paintings."""
+    found = modules(
+        "page/painted.js",
+        """
+        const paint = (sequence, state, of) => {
+            const header = { update: sequence, phase: "step", epoch: 1, minibatch: sequence, sequence };
+            m.report({ snapshot: { header }, status: { state, sequence: of }, past: false });
+            return document.body.dataset.state ?? null;
+        };
+        return [paint(1, "paused", 1), paint(2, "paused", 3), paint(3, "paused", 3), paint(4, "running", null),
+            paint(5, "paused", 6), paint(6, "paused", 6)];
+        """,
+    )
+    assert found == ["paused", None, "paused", "running", "running", "paused"]

@@ -91,7 +91,8 @@ def test_three_steps_give_exactly_three_updates_and_what_the_trainer_computed_an
 def test_the_first_ratio_is_a_spike_at_one_sixteen_minibatches_are_walked_and_the_mask_dims_the_rest(paused):
     for phase in ("rollout", "advantages", "loss"):
         paused.step("phase", phase=phase)
-    text = paused.panel("Ratio histogram").inner_text()
+        text = paused.panel("Ratio histogram").inner_text()
+        assert "–" not in text, (phase, "what was not measured is not told of")
     assert re.search(r"1\.00 to 1\.00", text), text
     for number in range(1, 17):
         epoch, minibatch = (number - 1) // 4 + 1, (number - 1) % 4 + 1

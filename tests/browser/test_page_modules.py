@@ -521,23 +521,3 @@ def test_runs_of_a_sweep_are_told_apart_by_what_is_varied_whichever_is_at_hand(m
         " return [...runs.map((own) => m.variedInWords(own, runs)), m.variedInWords(runs[0], [runs[0]])];",
     )
     assert found == ["clip range 0.1", "clip range 0.1", "clip range 0.3", ""]
-
-
-# --- page/painted.js
-
-
-def test_a_run_is_said_to_rest_once_the_moment_of_its_rest_is_painted_and_not_because_it_had_rested_before(modules):
-    """A status may come before its snapshot, and all of a step between two paintings."""
-    found = modules(
-        "page/painted.js",
-        """
-        const paint = (sequence, state, of) => {
-            const header = { update: sequence, phase: "step", epoch: 1, minibatch: sequence, sequence };
-            m.report({ snapshot: { header }, status: { state, sequence: of }, past: false });
-            return document.body.dataset.state ?? null;
-        };
-        return [paint(1, "paused", 1), paint(2, "paused", 3), paint(3, "paused", 3), paint(4, "running", null),
-            paint(5, "paused", 6), paint(6, "paused", 6)];
-        """,
-    )
-    assert found == ["paused", None, "paused", "running", "running", "paused"]

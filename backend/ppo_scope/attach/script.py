@@ -19,7 +19,7 @@ from ppo_scope.attach.connecting.address import given
 from ppo_scope.attach.connecting.script_news import tell
 from ppo_scope.attach.once import watched_as
 from ppo_scope.attach.sb3.stable_baselines import Watched, why_not
-from ppo_scope.attach.single_file.named_loop import Lookout
+from ppo_scope.attach.single_file.lookout import Lookout
 from ppo_scope.attach.watcher import FOUND, say
 from ppo_scope.wire.attaching import LONGEST, ScriptNews
 
