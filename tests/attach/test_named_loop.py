@@ -140,7 +140,7 @@ def test_what_is_set_holds_from_the_next_update_on(monkeypatch, capfd):
             terms[update.index] = len(update.told)
         if update.index == 2 and phase.kind is PhaseKind.STEP and len(update.told) == 3:
             for name, value in {"clip_range": 0.05, "value_coef": 0.4, "epochs": 2, "learning_rate": 1.0}.items():
-                loop.watcher._obey({"type": "set", "name": name, "value": value, "id": None})
+                loop.watcher.orders.obey({"type": "set", "name": name, "value": value, "id": None})
 
     followed(monkeypatch, capfd, at=at)
     assert made_with == {1: (0.2, 0.25, 3), 2: (0.2, 0.25, 3), 3: (0.05, 0.4, 2), 4: (0.05, 0.4, 2)}
@@ -196,7 +196,7 @@ def test_another_learning_rate_is_that_of_the_policy_and_the_critic_keeps_its_pr
             rates = [variables[name].param_groups[0]["lr"] for name in ("actor_optimizer", "critic_optimizer")]
             found.append((update.learning_rate, *rates, update.known["memory_before"], update.known["memory_after"]))
         elif update.index == 1 and phase.kind is PhaseKind.STEP and len(update.told) == 3:
-            loop.watcher._obey({"type": "set", "name": "learning_rate", "value": 0.002, "id": None})
+            loop.watcher.orders.obey({"type": "set", "name": "learning_rate", "value": 0.002, "id": None})
 
     script = changed(tmp_path, *OTHER_ALPHA)
     _, printed = followed(monkeypatch, capfd, "--iterations", "2", "--apart", "steps", at=at, script=script)
@@ -215,7 +215,7 @@ def test_what_is_frozen_cannot_be_set(monkeypatch, capfd, tmp_path):
         tmp_path, ("    return args\n", FROZEN), ("import argparse", "import argparse\nimport dataclasses")
     )
     lookout, printed = followed(monkeypatch, capfd, "--iterations", "1", script=script)
-    assert len(printed.out.splitlines()[-1]) == 64 and not lookout.loop.watcher._change
+    assert len(printed.out.splitlines()[-1]) == 64 and not lookout.loop.watcher.orders.changeable
 
 
 HIDDEN = (

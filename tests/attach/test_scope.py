@@ -281,7 +281,7 @@ def test_each_update_is_reported_once_whether_its_end_is_told_never_or_twice():
     scope = small_scope(change={"clip_range": values.append})
     ended = noting_updates(scope)
     for times in (1, 0, 2, 1):
-        scope.watcher._pending = {"clip_range": 0.1 * (len(values) + 1)}
+        scope.watcher.orders.obey({"type": "set", "name": "clip_range", "value": 0.1 * (len(values) + 1), "id": None})
         rollout(scope)
         for _ in range(times + 1):
             scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1])

@@ -126,7 +126,7 @@ class Watched(Loop):
             self._facts,
             address=server_of(None, say),
             library="rsl_rl PPO",
-            change={name: lambda _: None for name in (*names, *([] if adapted else ["learning_rate"]))},
+            changeable=(*names, *([] if adapted else ["learning_rate"])),
             beside=Beside(self.as_it_is, "rsl_rl.modules") if self.policy.device.type == "cpu" else None,
         )
 

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import update_wrapper
 from multiprocessing.util import Finalize
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -27,18 +27,15 @@ from ppo_scope.attach.called import called_by, kl_margin_of
 from ppo_scope.attach.connecting.address import Address, begins_paused, script_name
 from ppo_scope.attach.connecting.line import Line
 from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.orders import Orders
 from ppo_scope.attach.record import Phase
 from ppo_scope.attach.report import Beside, Report
-from ppo_scope.attach.sb3.again import NONE as NO_TWO
-from ppo_scope.attach.sb3.again import RUNNING, Outcomes, Repeats
-from ppo_scope.ppo.settings import Settings
+from ppo_scope.attach.sb3.again import Outcomes, Repeats
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Subject
 from ppo_scope.wire.attaching import Greeting
-from ppo_scope.wire.codes import ErrorCode, Refused, RunState
+from ppo_scope.wire.codes import RunState
 from ppo_scope.worker import causes
-from ppo_scope.worker.ear import Command
-from ppo_scope.worker.goals import goal_of
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.reporter import Attention
 
@@ -50,8 +47,6 @@ GOODBYE_SECONDS = 3.0
 LOOK_SECONDS = 0.25
 """Between two looks at where the loop is, at full speed, unless a command has come."""
 
-FIXED = "This loop does not take {name} from outside: it reads it once, at its start."
-CANNOT = "A loop that is somebody else's cannot be told to {what} from here."
 BROKEN = "PPO Scope has failed and watches no more; the training goes on. Please report it:"
 COPIED = (
     "This process is a copy of one whose run is shown, and what it trains itself is not shown: call "
@@ -122,22 +117,19 @@ class Watcher:
         *,
         address: Address | None,
         library: str,
-        change: dict[str, Callable[[Any], None]] | None = None,
+        changeable: Collection[str] = (),
         paused: bool = False,
         seed: int | None = None,
         beside: Beside | None = None,
         repeats: Repeats | None = None,
         quiet: bool = False,
     ) -> None:
-        """`address`: None: there is no server, and nothing is watched. `change`: how to change what the loop reads anew
-        at every update. `beside`: by which policy updates are measured in a process of its own. `repeats`: how to
-        make an update a second time. `quiet`: another process reports; this one's hooks note what it does.
+        """`address`: None: there is no server, and nothing is watched. `changeable`: the settings that the loop reads
+        anew at every update. `beside`: by which policy updates are measured in a process of its own. `repeats`: how
+        to make an update a second time. `quiet`: another process reports; this one's hooks note what it does.
         """
         self.off = address is None and not quiet
         """Something of ours has failed: nothing is watched any more."""
-        self._change = change or {}
-        self._pending: dict[str, Any] = {}
-        self._tried: dict[str, Any] = {}  # of what has two outcomes
         self._facts = facts
         self.copied = False
         """This process has been forked of the one that watches."""
@@ -146,7 +138,7 @@ class Watcher:
         """Held where updates are told, by the thread that trains or, while that is elsewhere, by that of the line."""
         self.run = secrets.token_hex(4)
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
-        greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
+        greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(changeable))
         greeting.repeats = repeats is not None
         greeting.called, greeting.script = called_by(library), script_name()
         greeting.kl_margin = kl_margin_of(library)
@@ -157,7 +149,8 @@ class Watcher:
         )
         self._report = Report(self._send, self.run, subject, facts, beside if address is not None else None)
         self._going = Going(self._report, running=not (paused or begins_paused()))
-        self._outcomes = Outcomes(repeats, self._report) if repeats is not None else None
+        outcomes = Outcomes(repeats, self._report) if repeats is not None else None
+        self.orders = Orders(self._report, self._going, outcomes, frozenset(changeable), self._flow)
         self.next_look = 0.0
         """By `time.perf_counter`: until then the loop goes on past the phases within an update."""
         self._last_error = getattr(sys, "last_value", None)  # of before: no cause of this run's end
@@ -167,20 +160,6 @@ class Watcher:
         atexit.register(_at_exit, weakref.ref(self))
         if multiprocessing.parent_process() is not None:  # a worker's process may end without what `atexit` has
             Finalize(None, _at_exit, args=(weakref.ref(self),), exitpriority=0)
-        self._handlers: dict[str, Callable[[Command], None]] = {
-            "play": self._play,
-            "pause": self._pause,
-            "step": self._step,
-            "set": self._set,
-            "watch": self._watch,
-            "redo": self._redo,
-            "keep": self._keep,
-            "again": self._again,
-            "stop": self._stop,
-            "states": lambda _: None,
-            "weights": lambda _: None,
-            "measure": lambda _: None,
-        }
         if self._line is not None:
             self._line.begin()
 
@@ -247,8 +226,7 @@ class Watcher:
 
     def begins(self) -> dict[str, Any]:
         """An update begins: the settings that it is to be made with from now on, where somebody has changed any."""
-        changed, self._pending = self._pending, {}
-        return changed
+        return self.orders.taken()
 
     def changed(self, name: str, old: Any, new: Any, update: int) -> None:
         """A setting has another value from this update on."""
@@ -338,7 +316,7 @@ class Watcher:
         until = time.monotonic() + GOODBYE_SECONDS
         while self._open.hopeful and not self._open.flowing and time.monotonic() < until:
             if (command := self._open.receive(0.1)) is not None:
-                self._obey(command)
+                self.orders.obey(command)
 
     def _hold(self) -> None:
         """Wait as long as the loop stands still, or is early in slow motion, and is watched."""
@@ -348,102 +326,21 @@ class Watcher:
                 min(WAIT_SECONDS, max(going.seconds_early, 0.001)) if going.pace else WAIT_SECONDS
             )
             if command is not None:
-                self._obey(command)
+                self.orders.obey(command)
             elif going.standing and self._open.absent > ALONE_SECONDS:
                 say(WENT_ON)
                 going.play(None)
 
     def _obey_all(self) -> None:
         while (command := self._open.receive(0.0)) is not None:
-            self._obey(command)
-
-    def _obey(self, command: Command) -> None:
-        handler = self._handlers.get(command["type"])
-        try:
-            if handler is None:
-                raise Refused(ErrorCode.INVALID, CANNOT.format(what=command["type"]))
-            handler(command)
-        except Refused as refusal:
-            self._report.reply(command, refusal.code, str(refusal))
-        else:
-            self._report.reply(command)
-
-    def _play(self, command: Command) -> None:
-        self._refuse_when_undecided()
-        self._going.play(command.get("pace"))
-        self._say_state()
-
-    def _pause(self, _: Command) -> None:
-        if not self._going.standing:
-            self._going.pausing = True  # at the next hook that the loop comes to
-            self._say_state()
-
-    def _step(self, command: Command) -> None:
-        going = self._going
-        if going.running:
-            raise Refused(ErrorCode.CONFLICT, "The run is playing: pause it before you step.")
-        self._refuse_when_undecided()
-        going.met = None
-        going.goals.append(goal_of(command))
-        self._say_state()
-
-    def _set(self, command: Command) -> None:
-        name, value = command["name"], command["value"]
-        if name not in self._change:
-            raise Refused(ErrorCode.INVALID, FIXED.format(name=name))
-        try:
-            Settings.parse({name: value})
-        except ValueError as error:
-            raise Refused(ErrorCode.INVALID, str(error)) from None
-        self._pending[name] = value
-        self._say_state()
-
-    def _redo(self, command: Command) -> None:
-        if self._outcomes is None:
-            raise Refused(ErrorCode.INVALID, CANNOT.format(what="make an update anew"))
-        if not self._going.standing:
-            raise Refused(ErrorCode.CONFLICT, RUNNING)
-        self._outcomes.make(command["settings"] or dict(self._pending), set(self._change))
-        self._tried = dict(command["settings"] or self._pending)
-
-    def _keep(self, command: Command) -> None:
-        if self._outcomes is None:
-            raise Refused(ErrorCode.CONFLICT, NO_TWO)
-        for change in self._outcomes.choose(command):
-            self._report.changed(change)
-        for name, value in self._tried.items():  # what was tried waits no longer
-            if self._pending.get(name) == value:
-                del self._pending[name]
-        self._say_state()
-
-    def _refuse_when_undecided(self) -> None:
-        if self._outcomes is not None:
-            self._outcomes.refuse_when_undecided()
-
-    def _watch(self, command: Command) -> None:
-        before = self._report.watched
-        self._report.watch(command)
-        if self._going.standing and self._report.watched - before:
-            self._report.show()
-
-    def _again(self, command: Command) -> None:
-        """The server is new to this loop, or has missed something."""
-        self._open.flow()
-        self._report.introduce()
-        self._report.again(command["first"], command["changes"])
-        self._report.show()
-        self._say_state()
-
-    def _stop(self, _: Command) -> None:
-        self._going.stopping = True
-
-    def _say_state(self) -> None:
-        self._report.pending = dict(self._pending)
-        self._going.say(finished=False)
+            self.orders.obey(command)
 
     def _send(self, message: bytes) -> None:
         if self._line is not None:
             self._line.send(message)
+
+    def _flow(self) -> None:
+        self._open.flow()
 
     @property
     def _open(self) -> Line:

@@ -168,7 +168,7 @@ class Scope:
                 self._facts,
                 address=self._address,
                 library=self._library,
-                change=self._change,
+                changeable=self._change,
                 paused=self._paused,
                 seed=self._seed,
                 quiet=self._quiet,

@@ -140,7 +140,7 @@ class Outcomes:
         self._loop, self._report = loop, report
         self._new: Outcome | None = None
 
-    def make(self, values: dict[str, Any], changeable: set[str]) -> None:
+    def make(self, values: dict[str, Any], changeable: frozenset[str]) -> None:
         """Compute the second one, and show both.
 
         Raises:

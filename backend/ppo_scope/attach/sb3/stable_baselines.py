@@ -127,7 +127,7 @@ class Watched(Loop):
             self.settings.facts,
             address=server_of(url, say),
             library=f"Stable-Baselines3 {type(model).__name__}",
-            change={name: lambda _: None for name in CHANGEABLE},
+            changeable=CHANGEABLE,
             paused=paused,
             seed=model.seed if isinstance(model.seed, int) else None,
             repeats=self,

@@ -112,7 +112,7 @@ class NamedLoop(Loop):
             self._facts,
             address=server_of(url, say) if self._reports else None,
             library="a PPO in one file",
-            change={name: lambda _: None for name in (*changeable, *(["learning_rate"] if alpha else []))},
+            changeable=(*changeable, *(["learning_rate"] if alpha else [])),
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
