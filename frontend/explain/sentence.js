@@ -114,8 +114,8 @@ function firstUpdate({ status, snapshot, progress, past }) {
 const causeOf = ({ status }) => (status?.state === "paused" && status.cause ? status.cause.summary : null);
 
 /** At full speed phases fly by, so the line tells what every update does instead. @param {Told} told */
-function everyUpdate({ header, set, ...told }) {
-  return `Every update: ${batch(told)}, used in ${several(set("epochs"), "epoch")} of ${several(set("minibatches"), "minibatch", "minibatches")}, then thrown away. ${count(header.steps)} ${told.tokens ? "tokens" : "steps"} so far.`;
+function everyUpdate({ header, ...told }) {
+  return `Every update: ${batch(told)}, used in ${several(header.epochs, "epoch")} of ${several(header.minibatches, "minibatch", "minibatches")}, then thrown away. ${count(header.steps)} ${told.tokens ? "tokens" : "steps"} so far.`;
 }
 
 /** @param {unknown} value */

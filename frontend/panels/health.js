@@ -49,6 +49,7 @@ const MEASURES = {
   cut_episodes: ["cut in the update", (value) => number(value)],
   saturation: ["most saturated layer", (value) => percent(value, 0)],
   reset_steps: ["in the update", (value) => number(value)],
+  least_probability: ["the least of them, as a probability, would be", (value) => number(value)],
   memory_before: ["arrays remembered", (value) => number(value)],
   paid_episodes: ["episodes held against it", (value) => number(value)],
   steps_without_end: ["without an end", (value) => `${number(value)} steps`],

@@ -503,3 +503,14 @@ def test_a_loop_that_is_held_in_a_thread_keeps_no_process_from_its_end(monkeypat
     for thread in (ending, training):
         thread.join(30)
         assert not thread.is_alive()
+
+
+def test_what_a_loop_does_not_tell_is_no_setting_of_its_run():
+    scope = small_scope()
+    rollout(scope)
+    scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1])
+    scope.minibatch(samples=[2, 3], log_prob=[0, 0], advantages=[1, -1])
+    assert not scope._facts.all().keys() & {"epochs", "minibatches"}
+    assert scope._update.settings.minibatches == 2, "it is counted, all the same"
+    told = small_scope(epochs=4, minibatches=2)._facts.all()
+    assert (told["epochs"], told["minibatches"]) == (4, 2)

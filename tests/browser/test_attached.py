@@ -78,3 +78,14 @@ def test_where_the_kl_ends_the_epochs_of_a_loop_that_is_not_ours(stage, margin, 
     assert line is None or line in numbers.inner_text()
     played.frame({**header, **told, "run": played.run["id"], "stopped_by_kl": False, "epoch": 3}, arrays)
     until(played.sentence, lambda text: text == "Epoch 3 of 4 is over.")  # shuffled or not
+
+
+def test_epochs_and_minibatches_that_a_loop_does_not_tell_are_those_that_it_made(stage):
+    header, arrays = snapshot(3, "update")
+    counted = {"epoch": 8, "epochs": 8, "minibatch": 6, "minibatches": 6}
+    untold = {name: value for name, value in header["settings"].items() if name not in ("epochs", "minibatches")}
+    attached = {"library": "a loop of its own", "changeable": [], "kl_margin": None}
+    played = stage(query=panels_alone("KL and clipping"), run={"attached": attached})
+    played.state("running", playing=True)
+    played.frame({**header, **counted, "run": played.run["id"], "settings": untold}, arrays)
+    until(played.sentence, lambda text: "used in 8 epochs of 6 minibatches, then thrown away" in text)

@@ -57,8 +57,10 @@ class Facts:
         return {name: getattr(self, name) for name in ("objective", *self.told) if name in LIVE}
 
     def all(self) -> dict[str, Any]:
-        """Everything that the loop has told and our table of settings has."""
-        names = ("objective", "num_envs", "rollout_steps", "epochs", "minibatches", *self.told)
+        """Everything that the loop has told and our table of settings has. Epochs and minibatches that nobody told are
+        counted as they come, and are no setting.
+        """
+        names = ("objective", "num_envs", "rollout_steps", *self.told)
         return {name: getattr(self, name) for name in names if name in Settings.model_fields}
 
 
