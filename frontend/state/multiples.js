@@ -2,6 +2,7 @@
 
 import { bestOf, finalOf, labelOf, nameOfGroup } from "./compared.js";
 import { NONE, count, number, settingText } from "./format.js";
+import { stateInWords } from "./stands.js";
 
 /** @import { ComparedGroup, Comparison, Setting, SettingValue, SweepTold } from "../types.js" */
 
@@ -131,15 +132,12 @@ export function standingInWords(runs) {
   const states = [...new Set(runs.map(({ state }) => state))].filter(Boolean);
   const place = (/** @type {string} */ state) => (ORDER.indexOf(state) + 1 || ORDER.length + 1) - 1;
   const all = runs.length === 1 ? "1 run" : `${count(runs.length)} runs`;
-  if (states.length === 1) return `${all}, ${runs.length > 1 ? "all " : ""}${inWords(states[0])}`;
+  if (states.length === 1) return `${all}, ${runs.length > 1 ? "all " : ""}${stateInWords(states[0])}`;
   const parts = states
     .sort((a, b) => place(a) - place(b))
-    .map((state) => `${count(runs.filter((run) => run.state === state).length)} ${inWords(state)}`);
+    .map((state) => `${count(runs.filter((run) => run.state === state).length)} ${stateInWords(state)}`);
   return parts.length ? `${all}: ${parts.join(", ")}` : all;
 }
-
-/** @param {string} state */
-export const inWords = (state) => state.replaceAll("_", " ");
 
 /** Whether nothing of it will change. @param {Combination[]} cells */
 export const isSettled = (cells) => !cells.some(({ runs }) => runs.some(({ state }) => UNDER_WAY.has(state)));

@@ -56,7 +56,8 @@ def test_a_sweep_is_compared_as_it_goes_on_and_its_best_run_is_opened(page, endi
     chart = sheet.locator(".chart")
     until(lambda: chart.get_attribute("data-groups") == "2")
     assert "Sweep CartPole-v1-" in sheet.inner_text() and "Clip range ε" in sheet.inner_text()
-    until(lambda: {run["state"] for run in json.loads(server.get("api/runs"))} == {"stopped"})
+    until(lambda: all(run["gone"] for run in json.loads(server.get("api/runs"))))
+    assert {run["state"] for run in json.loads(server.get("api/runs"))} == {"finished"}
     until(lambda: {run["state"] for run in json.loads(server.get("api/kept"))["runs"]} == {"finished"})
     kept = json.loads(server.get("api/kept"))["runs"]
     assert {(str(run["varied"]), run["seed"]) for run in kept} == {
@@ -77,6 +78,7 @@ def test_a_sweep_is_compared_as_it_goes_on_and_its_best_run_is_opened(page, endi
     page.keyboard.press("Escape")
     banner = page.get_by_role("alert").filter(has_text="It has come to its end")
     until(banner.is_visible)
+    until(page.locator(".now .run-state").inner_text, lambda word: word == "finished")
     until(lambda: page.evaluate("new URLSearchParams(location.search).has('returns')") is False)
     page.get_by_role("button", name="Runs:").click()
     until(lambda: page.get_by_role("button", name=f"run {best}", exact=False).filter(has_text="Go on…").count() == 1)
@@ -87,6 +89,8 @@ def test_a_sweep_is_compared_as_it_goes_on_and_its_best_run_is_opened(page, endi
     button.click()
     until(lambda: not sheet.is_visible())
     Dashboard.of(page).at(state="kept")
+    until(page.locator(".now .run-state").inner_text, lambda word: word == "finished")
+    assert "from the disk" in page.locator(".run-facts").inner_text()
     run = json.loads(server.get(f"api/runs/{best}"))
     until(lambda: f"seed {run['seed']}" in page.locator(".run-facts").inner_text())
     assert Dashboard.of(page).slider("Clip range ε").input_value() == str(run["settings"]["clip_range"])
