@@ -91,11 +91,11 @@ export function createBar(root, state, actions, runs) {
   const state_ = h("span", { class: "run-state" });
   const update = h("span", { class: "run-update" });
   const link = h("span", { class: "connection" });
-  const theme = h("button", { type: "button", class: "quiet square", onclick: actions.toggleTheme });
+  const theme = h("button", { type: "button", class: "quiet square by-key", onclick: actions.toggleTheme });
 
   const help = h(
     "button",
-    { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help },
+    { type: "button", class: "quiet square by-key", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help },
     "?",
   );
   const tools = h(
