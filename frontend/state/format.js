@@ -106,6 +106,18 @@ export function term(value) {
   return fixed(value, size < 100 ? 4 : size < 1000 ? 3 : 2);
 }
 
+/**
+ * A return, or a mean of some: with the same decimals as those of its size beside it, 100.0 as well as 113.3.
+ *
+ * @param {number | null | undefined} value
+ */
+export function returned(value) {
+  if (!defined(value)) return NONE;
+  const size = Math.abs(value);
+  if (size !== 0 && size < 1e-3) return number(value);
+  return fixed(value, size < 1 ? 3 : size < 10 ? 2 : 1);
+}
+
 /** @param {number | null | undefined} value */
 export function count(value) {
   return defined(value) ? withMinus(whole.format(value)) : NONE;

@@ -13,7 +13,8 @@ NOTES = """panels => panels.map((panel) => {
   const [own, words] = [note, note.firstElementChild ?? note].map((one) => one.getBoundingClientRect());
   const short = note.hasAttribute("data-short");
   const cut = note.scrollWidth > note.clientWidth || (!short && words.left < own.left);
-  return { panel: panel.ariaLabel, text: note.innerText, name: note.ariaLabel ?? "", tab: note.tabIndex, short, cut, buttons };
+  const told = { text: note.innerText, name: note.ariaLabel ?? "", tab: note.tabIndex };
+  return { panel: panel.ariaLabel, ...told, short, cut, buttons };
 })"""
 """Of every panel: its note, and where its buttons are."""
 
