@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.dashboard import until
+from tests.browser.dashboard import PANELS, until
 from tests.browser.test_what_is_missing import ALL
 
 SIZES = {"light": (1440, 900), "projector": (1024, 768), "dark": (390, 844)}
@@ -57,3 +57,14 @@ def test_a_note_is_never_cut_and_is_there_in_full_for_everybody(stage, theme):
     played.snapshot(5, measured=ALL)
     come(played, lambda text: "without " not in text)
     assert all((one["tab"] == 0) == (one["text"] != "") == (one["name"] != "") for one in look())
+
+
+@pytest.mark.parametrize("theme", SIZES)
+def test_what_a_panel_shows_is_said_whole_below_its_title(stage, theme):
+    page = stage(query=f"?theme={theme}").page
+    width, height = SIZES[theme]
+    page.set_viewport_size({"width": width, "height": height})
+    hints = page.locator("section.panel > header .hint")
+    assert hints.count() == PANELS
+    cut = "all => all.filter((one) => one.scrollHeight > one.clientHeight + 1).map((one) => one.textContent)"
+    until(lambda: hints.evaluate_all(cut), lambda found: found == [], patience=8_000)
