@@ -136,7 +136,7 @@ export interface Connection {
 
 /** What the last `state` message said; of a recording, what it comes to. */
 export type Status = Pick<StateTold, "state" | "update" | "phase" | "epoch" | "minibatch" | "sequence" | "pending" | "cause"> &
-  Partial<Pick<StateTold, "playing" | "pausing" | "pace" | "met" | "unwritten">>;
+  Partial<Pick<StateTold, "gone" | "playing" | "pausing" | "pace" | "met" | "unwritten">>;
 
 /** What takes its time now, and since when this page knows of it, on performance.now()'s clock. */
 export interface Activity extends Doing {

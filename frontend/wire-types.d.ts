@@ -419,6 +419,8 @@ export interface Run {
   /** Null where a training loop that is not ours has not told it. */
   seed: number | null;
   state: RunState;
+  /** Its process has ended; what has been measured of it is there to be looked at. */
+  gone: boolean;
   update: number;
   /** All, as they are now. */
   settings: { [name: string]: SettingValue | undefined };
@@ -471,6 +473,8 @@ export interface RunBrief {
   /** Null where a training loop that is not ours has not told it. */
   seed: number | null;
   state: RunState;
+  /** Its process has ended; what has been measured of it is there to be looked at. */
+  gone: boolean;
   update: number;
   created: string;
   /** The name of the sweep that it belongs to. */
@@ -510,6 +514,8 @@ export interface StateTold {
   type: "state";
   run: string;
   state: RunState;
+  /** Its process has ended; what has been measured of it is there to be looked at. */
+  gone: boolean;
   update: number;
   phase: Phase;
   epoch: number;

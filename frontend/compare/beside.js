@@ -4,6 +4,7 @@ import { differences, markedNameOf, nameOf, placeOf, sidesOf } from "../state/be
 import { runState } from "../state/ended.js";
 import { settingText } from "../state/format.js";
 import { LOOKS, MOST, letterOf } from "../state/looks.js";
+import { standsInWords } from "../state/stands.js";
 import { saveView } from "../state/view.js";
 import { h, icon, prose, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { arrange, runMark } from "../ui/run-mark.js";
@@ -130,7 +131,7 @@ function entry(place, remove) {
       setText(name, place ? markedNameOf(state) : nameOf(state));
       setAttribute(element, "title", nameOf(state));
       setText(at, placeOf(state));
-      setText(now, state.recorded ? "recorded" : lost ? "not connected" : (running ?? "").replaceAll("_", " "));
+      setText(now, state.recorded ? "recorded" : lost ? "not connected" : standsInWords(state));
       setAttribute(now, "data-state", lost || state.recorded ? "unknown" : (running ?? "unknown"));
       setAttribute(remover, "aria-label", `Take ${letterOf(state)}, ${nameOf(state)}, out of the comparison`);
       setAttribute(remover, "title", "Take it out of the comparison");

@@ -3,7 +3,8 @@
 import { Canvas } from "../draw/canvas.js";
 import { SteadyRange } from "../draw/ranges.js";
 import { SvgCanvas } from "../draw/svg-canvas.js";
-import { BADLY, arranged, bestOnes, curveInWords, inWords, isSettled, runsOf, spansOf, standingInWords, summaryOf } from "../state/multiples.js";
+import { BADLY, arranged, bestOnes, curveInWords, isSettled, runsOf, spansOf, standingInWords, summaryOf } from "../state/multiples.js";
+import { stateInWords } from "../state/stands.js";
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { onPress } from "../ui/pressed.js";
 import { renew } from "../ui/renew.js";
@@ -105,7 +106,7 @@ export function createMultiples(theme, open) {
             },
             h("b", {}, name),
             h("span", {}, final),
-            h("small", { "data-badly": BADLY.has(state) }, [inWords(state), mark].filter(Boolean).join(", ")),
+            h("small", { "data-badly": BADLY.has(state) }, [stateInWords(state), mark].filter(Boolean).join(", ")),
           ),
         ),
       ),

@@ -1,9 +1,8 @@
 // Which runs are compared: those of the server and those that are kept, by their sweeps or environments.
 
 import { valuesInWords } from "../state/beside.js";
-import { hasFinished } from "../state/ended.js";
 import { count } from "../state/format.js";
-import { WITHOUT_PROCESS } from "../state/permission.js";
+import { stateInWords } from "../state/stands.js";
 import { h, setText } from "../ui/dom.js";
 import { onPress } from "../ui/pressed.js";
 import { renew } from "../ui/renew.js";
@@ -69,7 +68,7 @@ export function createChoice(changed) {
 
   /** @param {Offered} run @param {boolean} wanted */
   function item({ id, seed, update, state, varied, here }, wanted) {
-    const facts = [varied, `update ${count(update)}`, `${state.replaceAll("_", " ")}${here ? " here" : ""}`].filter(Boolean).join(", ");
+    const facts = [varied, `update ${count(update)}`, `${stateInWords(state)}${here ? " here" : ""}`].filter(Boolean).join(", ");
     return h(
       "li",
       { "data-key": id },
@@ -138,12 +137,12 @@ export function createChoice(changed) {
       const before = new Map(boxes().map(({ value, checked }) => [value, checked]));
       here = new Set(server.map(({ id }) => id));
       const kept = new Set(disk.map(({ id }) => id));
-      over = new Set(server.flatMap(({ id, state }) => (WITHOUT_PROCESS.has(state) && kept.has(id) ? [id] : [])));
+      over = new Set(server.flatMap(({ id, gone }) => (gone && kept.has(id) ? [id] : [])));
       const varies = new Map(disk.map((run) => [run.id, valuesInWords(run.varied)]));
-      const ends = new Map(disk.flatMap((run) => (hasFinished(run) ? [[run.id, run.state]] : []))); // also where its process has gone
+      const ends = new Map(disk.map(({ id, state }) => [id, state])); // also of those that are only shown from there
       /** @type {Offered[]} */
       const all = [
-        ...server.map((run) => ({ ...run, state: ends.get(run.id) ?? run.state, here: true })),
+        ...server.map((run) => ({ ...run, state: (run.state === "kept" && ends.get(run.id)) || run.state, here: true })),
         ...disk.filter(({ id, problem, update }) => !here.has(id) && !problem && update > 0).map((run) => ({ ...run, here: false })),
       ].map((run) => ({ ...run, varied: varies.get(run.id) ?? "" }));
       const now = JSON.stringify([atHand && kinOf(atHand), all.map(({ id, state, update, varied }) => [id, state, update, varied])]);

@@ -1,7 +1,7 @@
 // What each group has come to at the end of its curve, as a table; a run in it is opened by a click.
 
 import { DRAWN, bestOf, finalInWords, finalOf, intervalInWords, measureInWords, nameOfGroup } from "../state/compared.js";
-import { count, number } from "../state/format.js";
+import { count, returned } from "../state/format.js";
 import { h } from "../ui/dom.js";
 import { onPress } from "../ui/pressed.js";
 import { renew } from "../ui/renew.js";
@@ -40,7 +40,7 @@ function row(group, look, name, comparison, best) {
     h("td", {}, String(group.runs.length)),
     h("td", {}, measureInWords(group)),
     h("td", {}, final ? count(final.step) : "–"),
-    h("td", {}, h("b", {}, number(final?.value, 4))),
+    h("td", {}, h("b", {}, returned(final?.value))),
     h("td", {}, intervalInWords(group, comparison)),
     h("td", { class: "compared-each" }, ...group.runs.map((run) => each(run, run.id === best))),
   );

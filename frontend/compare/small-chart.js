@@ -2,7 +2,7 @@
 
 import { ticksIn } from "../draw/axis.js";
 import { fade } from "../draw/colours.js";
-import { number } from "../state/format.js";
+import { returned } from "../state/format.js";
 
 /** @import { Surface } from "../draw/svg-canvas.js" */
 /** @import { ComparedCurve, ComparedGroup, Theme } from "../types.js" */
@@ -90,7 +90,7 @@ function paintEnd(surface, { steps, values }, { x, y }, theme) {
   pen.fillStyle = theme.policy;
   pen.textAlign = "left";
   pen.textBaseline = "middle";
-  pen.fillText(number(value, 4), x(step) + 6 * ratio, y(value));
+  pen.fillText(returned(value), x(step) + 6 * ratio, y(value));
 }
 
 /** @param {Surface} surface @param {string} text @param {number} x @param {number} y @param {Theme} theme @param {"left" | "center" | "right"} align */

@@ -1,7 +1,7 @@
 // The label of a preview: what is dashed was not trained with, and says so on the panel's frame.
 
 import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
-import { count, number, percent } from "../state/format.js";
+import { count, percent, term } from "../state/format.js";
 import { moved } from "../state/previewed.js";
 
 /** @import { Preview } from "../types.js" */
@@ -39,7 +39,7 @@ export function previewInWords(previewed) {
   if (!previewed) return "";
   const { fractions, terms, samples } = previewed.then;
   const shares = `held ${percent(fractions.held)}, pulled back ${percent(fractions.pulledBack)}, clip fraction ${percent(fractions.clip)}`;
-  return ` Preview with ${moved(previewed).join(", ")}, of ${count(samples)} samples: ${shares}, L_PG ${number(terms.policy_loss)}, L ${number(terms.loss)}.`;
+  return ` Preview with ${moved(previewed).join(", ")}, of ${count(samples)} samples: ${shares}, L_PG ${term(terms.policy_loss)}, L ${term(terms.loss)}.`;
 }
 
 /** "now → preview", with its unit once, or the one number where they are the same. @param {string} now @param {string | null | undefined} then */

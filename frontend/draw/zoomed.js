@@ -36,9 +36,9 @@ export function shownAnew() {
   };
 }
 
-/** What the series has at an update, a line each. @param {SeriesView} series @param {number} update @param {string[][]} named pairs of a name and a column */
-export function valuesAt(series, update, named) {
+/** What the series has at an update, a line each. @param {SeriesView} series @param {number} update @param {string[][]} named pairs of a name and a column @param {(value: number) => string} [written] as elsewhere */
+export function valuesAt(series, update, named, written = number) {
   const row = update - series.first;
   if (row < 0 || row >= series.length) return [];
-  return [`update ${count(update)}`, ...named.map(([name, column]) => `${name} ${number(series.column(column)[row])}`)];
+  return [`update ${count(update)}`, ...named.map(([name, column]) => `${name} ${written(series.column(column)[row])}`)];
 }

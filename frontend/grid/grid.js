@@ -14,6 +14,7 @@ import { createSides } from "./sides.js";
 import { createSteadyWords } from "./steady-words.js";
 import { createSurroundings } from "./surroundings.js";
 import { saver } from "../ui/saver.js";
+import { createSideNote } from "../ui/side-note.js";
 
 /** @import { Need, Panel, State } from "../types.js" */
 /** @import { Page } from "../state/page.js" */
@@ -105,7 +106,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
     const body = h("div", { class: "body" });
     const cover = h("div", { class: "cover" });
     const text = h("p", { class: "visually-hidden", id: `${id}-summary` });
-    const note = h("p", { class: "note" });
+    const note = createSideNote();
     const hint = h("p", { class: "hint", title: panel.hint });
     setProse(hint, panel.hint);
     if (panel.hintOf) scheduler.add({ needs: ["snapshot"], draw: (now) => sayHint(hint, panel.hintOf?.(now) ?? panel.hint) });
@@ -114,7 +115,7 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
       "header",
       {},
       h("h2", { "data-digit": digitOf(panels.indexOf(panel)) }, panel.title),
-      note,
+      note.element,
       hint,
       createGrip(panel.name, (by) => moveBy(panel.name, by)),
       saver(panel, body, () => sides.table(state), { state, theme, failed: announce }),

@@ -3,9 +3,10 @@
 import { failedExtras, whereMeasured, whyFailed, whyNotMeasured } from "../state/measuring.js";
 import { runsFreely } from "../state/motion.js";
 import { instead, nameOf, whyInWords } from "../state/whole.js";
-import { h, setAttribute, setHidden, setText } from "../ui/dom.js";
+import { h, setHidden, setText } from "../ui/dom.js";
 
 /** @import { Note, Panel, PanelContext, PanelView, State } from "../types.js" */
+/** @import { SideNote } from "../ui/side-note.js" */
 
 /** Where runs are compared. @type {Note} */
 const OF_ONE = { short: "run at hand", long: "This panel shows the run at hand only." };
@@ -18,7 +19,7 @@ const SUMMARY_PACE = 2000; // milliseconds between two summaries of a run that g
  * @param {HTMLElement} body
  * @param {HTMLElement} cover
  * @param {HTMLElement} text
- * @param {HTMLElement} note what the drawing leaves out
+ * @param {SideNote} note what the drawing leaves out
  * @param {(redraw: () => void) => PanelContext} makeContext
  */
 export function createLife(panel, body, cover, text, note, makeContext) {
@@ -75,7 +76,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       body.inert = covered;
       const named = before && { short: nameOf(before), long: whyInWords(before, now) };
       const alone = now.others.length && !panel.compares ? [OF_ONE] : [];
-      showNotes(covered ? [] : [...alone, ...(named ? [named] : []), ...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
+      note.show(covered ? [] : [...alone, ...(named ? [named] : []), ...failedExtras(panel, state), ...(view.note?.(state) ?? [])]);
       if (covered) {
         const words = missing ?? `Waits for ${ready}.`;
         elsewhere = missing && !failure ? whereMeasured(panel, state) : null;
@@ -94,17 +95,11 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       const time = performance.now();
       if (time - summaryAt >= SUMMARY_PACE || !runsFreely(state)) {
         summaryAt = time;
-        setText(text, `${view.summary(state)} ${note.title}`.trim());
+        setText(text, `${view.summary(state)} ${note.inFull()}`.trim());
       }
     } catch (error) {
       fail(error);
     }
-  }
-
-  /** @param {Note[]} notes */
-  function showNotes(notes) {
-    setText(note, notes.map(({ short }) => short).join(", "));
-    setAttribute(note, "title", notes.map(({ long }) => long).join(" "));
   }
 
   return {

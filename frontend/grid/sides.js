@@ -5,14 +5,16 @@ import { fullNameOf, nameOf } from "../state/beside.js";
 import { instead } from "../state/whole.js";
 import { h, setHidden, setText } from "../ui/dom.js";
 import { runMark } from "../ui/run-mark.js";
+import { createSideNote } from "../ui/side-note.js";
 import { createLife } from "./panel-life.js";
 
 /** @import { Panel, PanelContext, State } from "../types.js" */
 
+/** @import { SideNote } from "../ui/side-note.js" */
 /** @import { Surroundings } from "./surroundings.js" */
 
 /**
- * @typedef {{ body: HTMLElement, cover: HTMLElement, text: HTMLElement, note: HTMLElement }} Parts of one side
+ * @typedef {{ body: HTMLElement, cover: HTMLElement, text: HTMLElement, note: SideNote }} Parts of one side
  *
  * @typedef {object} Side of one run
  * @property {HTMLElement} element
@@ -66,12 +68,12 @@ export function createSides(panel, section, here, { around, observe, forget, sav
       body: h("div", { class: "body" }),
       cover: h("div", { class: "cover" }),
       text: h("p", { class: "visually-hidden" }),
-      note: h("p", { class: "note" }),
+      note: createSideNote(),
     };
     const begun = side(parts, state);
     begun.element.setAttribute("role", "group");
     begun.heading.append(
-      parts.note,
+      parts.note.element,
       save(parts.body, () => begun.life.table(state), state),
     );
     return { ...begun, state };

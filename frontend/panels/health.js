@@ -3,7 +3,7 @@
 import { h, prose, setAttribute, setHidden, setProse, setText } from "../ui/dom.js";
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
-import { explained, fixed, number, percent } from "../state/format.js";
+import { explained, fixed, number, percent, returned } from "../state/format.js";
 import { followWays, remedyOf, SIGNS, wayTo } from "../ui/finding.js";
 import { renew } from "../ui/renew.js";
 import { madeAgainInWords } from "../state/made-again.js";
@@ -55,8 +55,8 @@ const MEASURES = {
   steps_without_end: ["without an end", (value) => `${number(value)} steps`],
   discount: ["γ", (value) => number(value)],
   values_held: ["held back", (value) => percent(value, 0)],
-  return_now: ["latest episodes", (value) => number(value)],
-  return_then: ["best before", (value) => number(value)],
+  return_now: ["latest episodes", returned],
+  return_then: ["best before", returned],
   learning_rate: ["α", (value) => number(value)],
   ends_told: ["ends in the update", (value) => number(value)],
   lasts_told: ["rollouts that go on", (value) => number(value)],

@@ -1,7 +1,7 @@
 // Loss components: what the loss is made of, over updates and inside the current one.
 
 import { h, setHidden } from "../ui/dom.js";
-import { number, term } from "../state/format.js";
+import { term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { isPriced } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
@@ -103,6 +103,7 @@ function mount(body, context) {
             rows,
             update,
             terms.map(({ column, symbol }) => [symbol, column]),
+            term,
           )
         : [],
   });
@@ -190,8 +191,7 @@ function termsOf(snapshot) {
 
 /** @param {Previewed} preview @param {typeof PREVIEWED[number]["column"]} column */
 function change({ now, then }, column) {
-  const brief = (/** @type {number | null} */ value) => (Math.abs(value ?? 0) < 1 ? term(value) : number(value, 4));
-  return arrow(brief(now.terms[column]), brief(then.terms[column]));
+  return arrow(term(now.terms[column]), term(then.terms[column]));
 }
 
 /** @param {Theme} theme */
@@ -227,6 +227,6 @@ function layout(theme) {
 
 /** @param {Snapshot} snapshot */
 function inWords(snapshot) {
-  const parts = termsOf(snapshot).map(({ column, symbol }) => `${symbol} ${number(scalar(snapshot, column))}`);
+  const parts = termsOf(snapshot).map(({ column, symbol }) => `${symbol} ${term(scalar(snapshot, column))}`);
   return `Loss (${meansInWords(snapshot)}): ${parts.join(", ")}.`;
 }

@@ -3,7 +3,7 @@
 import { h, setHidden, setText, setVisible } from "../ui/dom.js";
 import { WHY_ANOTHER, evaluatedInWords, isEvaluated, sparse } from "../state/evaluations.js";
 import { inWords as differsInWords, fullNameOf, markedNameOf, shortNameOf, sidesOf } from "../state/beside.js";
-import { count, number, settingText } from "../state/format.js";
+import { count, number, settingText, returned } from "../state/format.js";
 import { LOOKS } from "../state/looks.js";
 import { firstFrom } from "../state/turns.js";
 import { Canvas, inPixels } from "../draw/canvas.js";
@@ -93,7 +93,7 @@ function mount(body, context) {
     plots: [["xaxis", "yaxis"]],
     place: (update) => (state ? UNITS[unitOf(state)].of(state.series, update) : NaN),
     updateAt: (place) => (state ? updateAt(state, place) : NaN),
-    says: (update) => (state ? valuesAt(state.series, update, [["mean", "episodic_return_mean"]]) : []),
+    says: (update) => (state ? valuesAt(state.series, update, [["mean", "episodic_return_mean"]], returned) : []),
   });
   /** What the axes are of: other runs, or another unit, need others. */
   let shown = "";
@@ -332,14 +332,14 @@ function layout(_theme) {
 function inWords(state) {
   const { episodes } = state;
   const all = `${count(episodes.length)} ${episodes.length === 1 ? "episode" : "episodes"}`;
-  return `${all}, mean of the last 100: ${number(meanOf({ ...state, past: null }))}`;
+  return `${all}, mean of the last 100: ${returned(meanOf({ ...state, past: null }))}`;
 }
 
 /** @param {State[]} runs */
 const sidesInWords = (runs) => runs.map((one) => `${fullNameOf(one)}: ${thenInWords(one) || inWords(one)}`).join(". ");
 
 /** The same in a line: at the update on show, in the present the newest one. @param {State[]} runs */
-const meansInWords = (runs) => `mean of the last 100: ${runs.map((one) => `${number(meanOf(one))} (${shortNameOf(one)})`).join(", ")}`;
+const meansInWords = (runs) => `mean of the last 100: ${runs.map((one) => `${returned(meanOf(one))} (${shortNameOf(one)})`).join(", ")}`;
 
 /** @param {State} state */
 function meanOf({ series, past, snapshot }) {
@@ -368,5 +368,5 @@ const episodesOf = ({ episodes }) => ofColumns(Object.fromEntries(COLUMNS.map((n
 function thenInWords({ series, past, snapshot }) {
   if (!past || !snapshot) return "";
   const { update } = snapshot.header;
-  return `At update ${update}, mean of the last 100: ${number(series.column("episodic_return_mean")[update - series.first])}`;
+  return `At update ${update}, mean of the last 100: ${returned(series.column("episodic_return_mean")[update - series.first])}`;
 }

@@ -3,13 +3,14 @@
 import { standing } from "../state/awaited.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
-import { endedBadly, HELD, losesTraining, lossInWords, PAUSES, whyNoControl } from "../state/permission.js";
+import { needsExplaining, HELD, losesTraining, lossInWords, PAUSES, whyNoControl } from "../state/permission.js";
 import { createAlarm } from "./alarm.js";
 import { createPacing } from "./pacing.js";
 import { inParts, titleOf } from "../state/called.js";
 import { runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { runsOn } from "../state/motion.js";
+import { standsInWords } from "../state/stands.js";
 import { themeAfter } from "../state/theme.js";
 
 /** @import { State, Theme } from "../types.js" */
@@ -30,20 +31,6 @@ const ICONS = {
   share: "M11 1.5 15 5l-4 3.5V6.4C7.6 6.4 5.4 7.4 4 10c.2-4 2.6-6.4 7-6.6zM2 7h1.6v6h8.8v-2.4H14v4H2z",
   projector: "M1 3h14v8.5H9.6l1.6 3H9.5l-1.5-3-1.5 3H4.8l1.6-3H1zM2.6 4.6v5.3h10.8V4.6z",
   dark: "M6.2 1.2A7 7 0 1 0 14.8 9.8 5.6 5.6 0 0 1 6.2 1.2z",
-};
-
-const STATES = {
-  starting: "starting",
-  running: "running",
-  paused: "paused",
-  finished: "finished",
-  stopped: "stopped",
-  failed: "failed",
-  killed: "killed",
-  out_of_memory: "out of memory",
-  stalled: "stalled",
-  kept: "from the disk",
-  deleted: "deleted",
 };
 
 const CONNECTIONS = {
@@ -104,11 +91,11 @@ export function createBar(root, state, actions, runs) {
   const state_ = h("span", { class: "run-state" });
   const update = h("span", { class: "run-update" });
   const link = h("span", { class: "connection" });
-  const theme = h("button", { type: "button", class: "quiet square", onclick: actions.toggleTheme });
+  const theme = h("button", { type: "button", class: "quiet square by-key", onclick: actions.toggleTheme });
 
   const help = h(
     "button",
-    { type: "button", class: "quiet square", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help },
+    { type: "button", class: "quiet square by-key", "aria-label": "Help", title: "Help and shortcuts (?)", onclick: actions.help },
     "?",
   );
   const tools = h(
@@ -187,7 +174,7 @@ export function createBar(root, state, actions, runs) {
     setDisabled(another.button, reason !== null);
     setAttribute(another.button, "title", reason ?? another.title);
     // The banner that explains the end has the button then.
-    buttons.restart.button.style.visibility = endedBadly(state) && !losesTraining(state) ? "hidden" : "";
+    buttons.restart.button.style.visibility = needsExplaining(state) && !losesTraining(state) ? "hidden" : "";
     if (!losesTraining(state) || buttons.restart.button.disabled) confirm.close();
     setText(link, CONNECTIONS[state.connection.state]);
     setAttribute(link, "data-connection", state.connection.state);
@@ -200,7 +187,7 @@ export function createBar(root, state, actions, runs) {
     const connected = connection.state === "open";
     const title = run ? `${titleOf({ ...run, environment: inParts(run.environment ?? "").id })} · PPO Scope` : "PPO Scope";
     if (document.title !== title) document.title = title;
-    const word = now === "running" && state.status?.pausing ? "pausing" : now ? STATES[now] : standing(state);
+    const word = now === "running" && state.status?.pausing ? "pausing" : standsInWords(state) || standing(state);
     setText(state_, word ? (connected ? word : `was ${word}`) : "");
     setAttribute(state_, "data-state", connected && now ? now : "unknown");
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);

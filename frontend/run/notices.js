@@ -7,7 +7,7 @@ import { anewInWords, begunAnew } from "../state/lineage.js";
 import { differs } from "../state/link.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, setHidden, setText } from "../ui/dom.js";
-import { ANOTHER_LEADS, endedBadly, losesTraining, lossInWords, RECORDED, WATCHING, whyNot, whyNotBeside } from "../state/permission.js";
+import { losesTraining, lossInWords, needsExplaining, RECORDED, WATCHING, whoLeads, whyNot, whyNotBeside } from "../state/permission.js";
 import { createTrial } from "./trial.js";
 
 /** @import { Cause, RunState, State } from "../types.js" */
@@ -52,7 +52,8 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   );
   const watching = h("p", { class: "notice" }, WATCHING);
   const unwritten = h("p", { class: "notice", role: "status" });
-  const led = h("p", { class: "notice floating" }, `${ANOTHER_LEADS} `, h("button", { type: "button", onclick: takeControl }, "Take control"));
+  const leader = h("span", {});
+  const led = h("p", { class: "notice floating" }, leader, h("button", { type: "button", onclick: takeControl }, "Take control"));
   const summary = h("h2", {});
   const remedy = h("p", {});
   const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
@@ -119,7 +120,9 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     setHidden(unwritten, !state.run?.unwritten);
     if (!unwritten.hidden)
       setText(unwritten, `The disk does not take this run (${state.run?.unwritten}). ${isOver(state) ? "" : "Training goes on. "}${UNWRITTEN}`);
-    setHidden(led, !leads || !state.run || state.role !== "controller" || state.lease.holder);
+    const another = leads && state.run && state.role === "controller" ? whoLeads(state) : null;
+    setHidden(led, another === null);
+    if (another) setText(leader, `${another} `);
     drawOffer(state);
     drawBanner(state);
     trial.draw(state, state.trial?.place === "page" ? state.trial : null);
@@ -153,7 +156,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   function drawBanner(state) {
     const now = runState(state);
     const nothing = whyNothing(state);
-    setHidden(banner, !endedBadly(state) && nothing === null);
+    setHidden(banner, !needsExplaining(state) && nothing === null);
     if (banner.hidden) kept = null;
     if (nothing) return drawNothing(nothing);
     if (banner.hidden || now === null) return;

@@ -2,12 +2,13 @@
 
 import { inWords, variedInWords } from "../state/beside.js";
 import { inParts, fullTitleOf, scriptOf, titleOf } from "../state/called.js";
-import { runState } from "../state/ended.js";
+import { isGone, runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
-import { WITHOUT_PROCESS, whyNoControl, whyNothingBeside } from "../state/permission.js";
+import { whyNoControl, whyNothingBeside } from "../state/permission.js";
+import { stateInWords } from "../state/stands.js";
 import { createPopup } from "../ui/popup.js";
 import { onPress } from "../ui/pressed.js";
 import { renew } from "../ui/renew.js";
@@ -157,7 +158,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
         "button",
         { type: "button", class: "run-item", "data-run": run.id, "aria-current": here ? "true" : undefined },
         h("strong", {}, titleOf(run)),
-        h("span", { class: "run-item-state", "data-state": run.state }, run.state.replaceAll("_", " ")),
+        h("span", { class: "run-item-state", "data-state": run.state }, stateInWords(run.state)),
         sparkline(run.returns ?? []),
         h(
           "span",
@@ -190,7 +191,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const { id, module } = inParts(run?.environment ?? "");
     const what = script || id || (state.awaited?.script ?? (state.connection.state === "connecting" ? "connecting" : "no run"));
     setText(environment, what);
-    const where = run?.attached?.library ?? device(run?.device ?? "");
+    const where = run?.attached?.library ?? (run?.kept ? "from the disk" : device(run?.device ?? ""));
     const about = run ? [script && id, run.seed === null ? "" : `seed ${run.seed}`, where, module].filter(Boolean).join(" · ") : "";
     setText(known, about);
     setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
@@ -201,7 +202,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     opener.disabled = document.body.hasAttribute("data-bare"); // who embeds a page has chosen its run
     const now = runState(state);
     const shown = now === "kept" ? "It is only shown: nothing of it goes on." : null;
-    const reason = whyNoControl(state) ?? shown ?? (now === null || WITHOUT_PROCESS.has(now) ? "The run has ended." : null);
+    const reason = whyNoControl(state) ?? shown ?? (now === null || isGone(state) ? "The run has ended." : null);
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
     const gone = now === "deleted" ? "It has been deleted: nothing of it is kept." : null;

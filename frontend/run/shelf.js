@@ -5,14 +5,12 @@ import { fullTitleOf, titleOf } from "../state/called.js";
 import { OVER, hasFinished } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { asTree, forkedFrom } from "../state/lineage.js";
+import { keptInWords } from "../state/stands.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, setHidden, setText } from "../ui/dom.js";
 import { sparkline } from "./curve.js";
 
 /** @import { KeptRunTold, Shelf } from "../types.js" */
-
-/** What a list says of how a run is, where it is not the state itself. @type {Record<string, string>} */
-const STATES = { running: "in use elsewhere", out_of_memory: "out of memory" };
 
 /** What comparing does, of every list. */
 export const [COMES, LEAVES] = ["Shows it beside the run on show", "It is beside the run on show, and leaves its place"];
@@ -112,7 +110,7 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
           onclick: () => (close(), open(run)),
         },
         h("strong", {}, titleOf(run) || run.id),
-        h("span", { class: "run-item-state", "data-state": run.state }, STATES[run.state] ?? run.state),
+        h("span", { class: "run-item-state", "data-state": run.state }, keptInWords(run.state)),
         sparkline(run.returns),
         h(
           "span",

@@ -1,6 +1,6 @@
 // Runs in groups that differ in nothing they learn by but the seed: what the groups are called, what is said of them, and their numbers.
 
-import { count, number, settingText } from "./format.js";
+import { count, settingText, returned } from "./format.js";
 
 /** @import { Compared, ComparedGroup, Comparison, Parent, Setting } from "../types.js" */
 /** @import { Table } from "../draw/tables.js" */
@@ -65,14 +65,14 @@ export function finalOf({ steps, values, low, high }) {
 export function intervalInWords(group, { missing }) {
   const final = finalOf(group);
   if (!final || final.low === null || final.high === null) return group.runs.length === 1 ? "one seed has none" : missing ? "not without SciPy" : "–";
-  return `${number(final.low, 4)} to ${number(final.high, 4)}`;
+  return `${returned(final.low)} to ${returned(final.high)}`;
 }
 
 /** How a run of a group is told from the others. @param {ComparedGroup["runs"][number]} run */
 const nameOfRun = ({ id, seed }) => (seed === null ? id : `seed ${seed}`);
 
 /** A run's return at the last step of its group. @param {Compared} run */
-export const finalInWords = (run) => `${nameOfRun(run)}: ${number(run.final, 4)}`;
+export const finalInWords = (run) => `${nameOfRun(run)}: ${returned(run.final)}`;
 
 /** The run whose return is highest where the curve of its group ends; null where none is known, or it is the only one. @param {Comparison} comparison */
 export function bestOf({ groups }) {

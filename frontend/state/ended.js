@@ -7,8 +7,11 @@ import { ENDED } from "../wire.js";
 /** @type {Set<string>} */
 export const OVER = new Set(ENDED);
 
-/** @param {State} state @returns {RunState | null} */
+/** @param {Pick<State, "run" | "status">} state @returns {RunState | null} */
 export const runState = (state) => state.status?.state ?? state.run?.state ?? null;
+
+/** Whether its process has ended. @param {Pick<State, "run" | "status">} state */
+export const isGone = ({ run, status }) => status?.gone ?? run?.gone ?? false;
 
 /** Whether nothing of the run on show will be measured any more. @param {State} state */
 export const isOver = (state) => state.held !== null || OVER.has(runState(state) ?? "");

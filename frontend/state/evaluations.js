@@ -1,6 +1,6 @@
 // What a policy achieves without chance, in environments of its own: one evaluation after the other.
 
-import { count, number } from "./format.js";
+import { count, returned } from "./format.js";
 
 /** @import { Evaluation, State } from "../types.js" */
 
@@ -40,7 +40,7 @@ export function evaluatedInWords({ run, evaluations }) {
   const last = evaluations.at(-1);
   if (!last) return `Not evaluated yet: every ${count(Number(run?.settings.eval_every))} updates`;
   const best = bestOf(evaluations);
-  const kept = best === last ? ", the best so far" : best ? `, best ${number(best.mean)} at update ${count(best.update)}` : "";
+  const kept = best === last ? ", the best so far" : best ? `, best ${returned(best.mean)} at update ${count(best.update)}` : "";
   return `Evaluated: ${inWords(last)}${kept}`;
 }
 
@@ -48,5 +48,5 @@ export function evaluatedInWords({ run, evaluations }) {
 function inWords({ mean, lowest, highest, unfinished, fault }) {
   if (mean === null) return `failed, ${fault}`;
   const cut = unfinished ? `, ${count(unfinished)} cut because they did not end` : "";
-  return `${number(mean)} (${number(lowest)} to ${number(highest)}${cut})`;
+  return `${returned(mean)} (${returned(lowest)} to ${returned(highest)}${cut})`;
 }

@@ -41,24 +41,26 @@ export function number(value, digits = 3) {
 }
 
 /**
- * In three digits, and in two where a power of ten needs their room: never wider than "−1.2×10⁻¹⁰".
+ * In three digits, of which none is left out, so that 0.00210 stands beside 0.00191; and in two where a power of ten needs
+ * their room: never wider than "−1.2×10⁻¹⁰".
  *
  * @param {number | null | undefined} value
  */
 export function compact(value) {
-  if (!defined(value) || !Number.isFinite(value)) return number(value);
+  if (!defined(value) || !Number.isFinite(value) || value === 0) return number(value);
   const size = Math.abs(value);
-  if (size >= 1e6) return power(value, 2);
-  return number(value, size < 1e-3 ? 2 : 3);
+  if (size < 1e-3 || size >= 1e6) return power(value, 2, String);
+  return size < 999.5 ? withMinus(value.toPrecision(3)) : count(value);
 }
 
 /**
  * @param {number} value
  * @param {number} digits
+ * @param {(mantissa: string) => string | number} written as it is, or without the zeros that end it
  */
-function power(value, digits) {
+function power(value, digits, written = Number) {
   const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
-  return `${withMinus(String(Number(mantissa)))}×${powerOfTen(Number(exponent))}`;
+  return `${withMinus(String(written(mantissa)))}×${powerOfTen(Number(exponent))}`;
 }
 
 /**
@@ -104,6 +106,18 @@ export function term(value) {
   const size = Math.abs(value);
   if (size >= NOISE && size < TINY) return number(value, 1);
   return fixed(value, size < 100 ? 4 : size < 1000 ? 3 : 2);
+}
+
+/**
+ * A return, or a mean of some: with the same decimals as those of its size beside it, 100.0 as well as 113.3.
+ *
+ * @param {number | null | undefined} value
+ */
+export function returned(value) {
+  if (!defined(value)) return NONE;
+  const size = Math.abs(value);
+  if (size !== 0 && size < 1e-3) return number(value);
+  return fixed(value, size < 1 ? 3 : size < 10 ? 2 : 1);
 }
 
 /** @param {number | null | undefined} value */

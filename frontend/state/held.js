@@ -16,9 +16,19 @@ export function createHold({ state, touch }) {
     /** What is on show ended with the old server. @param {Run | null} run the new one's */
     hold(run) {
       if (state.run && !OVER.has(runState(state) ?? "")) {
-        Object.assign(state.run, { state: "stopped", cause: null });
+        Object.assign(state.run, { state: "stopped", gone: true, cause: null });
         if (state.status)
-          state.status = { ...state.status, state: "stopped", sequence: null, playing: false, pausing: false, pace: null, pending: {}, cause: null };
+          state.status = {
+            ...state.status,
+            state: "stopped",
+            gone: true,
+            sequence: null,
+            playing: false,
+            pausing: false,
+            pace: null,
+            pending: {},
+            cause: null,
+          };
       }
       Object.assign(state, { held: { run, status: null }, stepping: false, progress: null, activity: null, trial: null, comparison: null });
       told();

@@ -1,6 +1,6 @@
 // What a step was to go on until: in a sentence, once it has come.
 
-import { number, percent } from "./format.js";
+import { number, percent, returned } from "./format.js";
 import { MEAN } from "./scope.js";
 
 /** @import { Met, Quantity, State } from "../types.js" */
@@ -13,13 +13,16 @@ const WORDS = {
   not_finite: ["something", "is", "not finite"],
 };
 
-/** @param {Quantity} quantity @param {number} value */
-const written = (quantity, value) => (quantity === "clip_fraction" ? percent(value) : number(value));
+/** How a value of each is written elsewhere. @type {Record<Quantity, (value: number) => string>} */
+const WRITTEN = { episodic_return_mean: returned, kl_k3: number, clip_fraction: percent, not_finite: number };
+
+/** What was typed in. @param {Quantity} quantity @param {number} value */
+const typed = (quantity, value) => (quantity === "clip_fraction" ? percent(value) : number(value));
 
 /** @param {Met} met */
 export function metInWords({ quantity, above, value, update }) {
   const [name, sign, scope] = WORDS[quantity];
-  return `${name} ${sign} ${written(quantity, above)} was met at update ${update}: ${written(quantity, value)}, ${scope}.`;
+  return `${name} ${sign} ${typed(quantity, above)} was met at update ${update}: ${WRITTEN[quantity](value)}, ${scope}.`;
 }
 
 /** Of the moment at hand; null where nothing was waited for. @param {Pick<State, "status" | "past">} state */

@@ -1,7 +1,8 @@
 // Small multiples of compared runs: which combinations of values there are, where each of them stands, and what is said of it.
 
 import { bestOf, finalOf, labelOf, nameOfGroup } from "./compared.js";
-import { NONE, count, number, settingText } from "./format.js";
+import { NONE, count, settingText, returned } from "./format.js";
+import { stateInWords } from "./stands.js";
 
 /** @import { ComparedGroup, Comparison, Setting, SettingValue, SweepTold } from "../types.js" */
 
@@ -131,15 +132,12 @@ export function standingInWords(runs) {
   const states = [...new Set(runs.map(({ state }) => state))].filter(Boolean);
   const place = (/** @type {string} */ state) => (ORDER.indexOf(state) + 1 || ORDER.length + 1) - 1;
   const all = runs.length === 1 ? "1 run" : `${count(runs.length)} runs`;
-  if (states.length === 1) return `${all}, ${runs.length > 1 ? "all " : ""}${inWords(states[0])}`;
+  if (states.length === 1) return `${all}, ${runs.length > 1 ? "all " : ""}${stateInWords(states[0])}`;
   const parts = states
     .sort((a, b) => place(a) - place(b))
-    .map((state) => `${count(runs.filter((run) => run.state === state).length)} ${inWords(state)}`);
+    .map((state) => `${count(runs.filter((run) => run.state === state).length)} ${stateInWords(state)}`);
   return parts.length ? `${all}: ${parts.join(", ")}` : all;
 }
-
-/** @param {string} state */
-export const inWords = (state) => state.replaceAll("_", " ");
 
 /** Whether nothing of it will change. @param {Combination[]} cells */
 export const isSettled = (cells) => !cells.some(({ runs }) => runs.some(({ state }) => UNDER_WAY.has(state)));
@@ -160,7 +158,7 @@ export const curveInWords = ({ measure, runs }) => (measure === "iqm" ? "interqu
 /** For who cannot see it. @param {Combination} cell @param {string} mark of the best; empty of others */
 export function summaryOf({ name, group, runs }, mark) {
   const final = group && finalOf(group);
-  const curve = final && group ? `${curveInWords(group)} ${number(final.value, 4)} at ${count(final.step)} steps` : "no curve yet";
+  const curve = final && group ? `${curveInWords(group)} ${returned(final.value)} at ${count(final.step)} steps` : "no curve yet";
   return [`${name}: ${curve}`, standingInWords(runs), mark].filter(Boolean).join("; ");
 }
 
@@ -171,7 +169,7 @@ export function runsOf({ group, runs }, comparison) {
   return runs.map(({ id, seed, state }) => {
     const final = group?.runs.find((run) => run.id === id)?.final ?? null;
     const mark = id === null ? "" : id === best ? "best of all" : id === highest ? "best of these" : "";
-    return { id, name: seed === null ? String(id) : `seed ${seed}`, final: final === null ? NONE : number(final, 4), state, mark };
+    return { id, name: seed === null ? String(id) : `seed ${seed}`, final: final === null ? NONE : returned(final), state, mark };
   });
 }
 

@@ -1,7 +1,7 @@
 // What this page may do now, and if not, why not, in words for a button's title.
 
 import { CONNECTING } from "./awaited.js";
-import { OVER, runState } from "./ended.js";
+import { OVER, isGone, isOver, runState } from "./ended.js";
 import { count } from "./format.js";
 import { runsOn } from "./motion.js";
 import { inThePast } from "./time-travel.js";
@@ -10,7 +10,8 @@ import { inThePast } from "./time-travel.js";
 
 export const WATCHING = "You are watching. To control, open the link printed in the terminal.";
 export const RECORDED = "This run was recorded: Step, Back and Play go through it, and nothing is trained.";
-export const ANOTHER_LEADS = "Another tab controls this run.";
+const ANOTHER_LEADS = "Another tab controls this run.";
+const ANOTHER_WILL = "Another tab controls this run once its training loop answers again.";
 
 export const HELD = "The server was started anew, and this run ended with the old one. Show the new run first.";
 const RECORDING_ENDS = "The recording ends here. Go back with ←.";
@@ -28,6 +29,7 @@ const ENDS = {
 };
 
 const STALLED = "The training process has not come back for a while. Wait for it, or restart: that ends it.";
+const LOOP_STALLED = "The training loop has not answered for a while: nothing can be asked of it until it does.";
 
 /** What our own trainer alone can do. @type {Record<string, string>} */
 const NOT_ATTACHED = {
@@ -52,19 +54,20 @@ const REPLAYED = new Set(["play", "pause", "step"]);
 
 export const PAUSES = "Pauses when this rollout is whole.";
 
-/** States of a run whose process is gone. */
-export const WITHOUT_PROCESS = new Set(["stopped", "failed", "killed", "out_of_memory", "deleted"]);
-
 const BADLY = new Set(["failed", "killed", "out_of_memory", "stalled", "stopped", "deleted"]);
 
-/** Whether the run ended, or hangs, in a way that needs a word of explanation. @param {State} state */
-export const endedBadly = (state) => state.held === null && BADLY.has(runState(state) ?? "");
+/** Whether the run ended, or hangs, in a way that needs a word of explanation; of one that has finished, the server may have one. @param {State} state */
+export function needsExplaining(state) {
+  const now = runState(state) ?? "";
+  return state.held === null && (BADLY.has(now) || (now === "finished" && !!(state.status ?? state.run)?.cause));
+}
 
 /** How far the run is: its state says so only when that changes, and at full speed its moments are the newest word. @param {Pick<State, "status" | "newest" | "run">} state */
 export const updateOf = ({ status, newest, run }) => Math.max(status?.update ?? run?.update ?? 0, newest?.header.update ?? 0);
 
 /** How many updates of the run at hand a new one would end, and take from the page. @param {State} state */
-const updatesAtHand = (state) => (runState(state) === null || (endedBadly(state) && runState(state) !== "stalled") ? 0 : updateOf(state));
+const updatesAtHand = (state) =>
+  runState(state) === null || isGone(state) || (needsExplaining(state) && runState(state) !== "stalled") ? 0 : updateOf(state);
 
 /** Whether a new run would throw away what the one at hand has learned. @param {State} state */
 export const losesTraining = (state) => updatesAtHand(state) > 0;
@@ -102,8 +105,14 @@ export function whyNoControl(state) {
   const reason = whyNothingBeside(state);
   if (reason) return reason;
   if (!state.run) return "There is no run yet.";
-  if (!state.lease.holder) return `${ANOTHER_LEADS} Take control first.`;
-  return null;
+  const another = whoLeads(state);
+  return another && `${another} Take control first.`;
+}
+
+/** Who controls the run at hand, where it is another page; null: this one, or nobody can: its training loop is elsewhere and over. @param {State} state */
+export function whoLeads(state) {
+  if (state.lease.holder || (state.run?.attached && isOver(state))) return null;
+  return state.run?.attached && runState(state) === "stalled" ? ANOTHER_WILL : ANOTHER_LEADS;
 }
 
 /** What would choose between two outcomes by the way. @type {Set<string>} */
@@ -150,7 +159,7 @@ export function whyNot(state, action) {
   if (action === "restart") return whyNotTried(state);
   if (OVER.has(now)) return state.run?.attached ? (ENDS[now] ?? null) : `${ENDS[now]} Restart begins a new one.`;
   if (now === "starting" && action !== "set") return "The trainer is starting.";
-  if (now === "stalled" && action !== "set" && action !== "pause") return STALLED;
+  if (now === "stalled" && action !== "set" && action !== "pause") return state.run?.attached ? LOOP_STALLED : STALLED;
   if (state.activity?.name === "redo") return "The update at hand is being made a second time. Wait, or cancel it.";
   if (state.comparison && DECIDES.has(action)) return undecided(state);
   if (runsOn(state) && action === "play" && !state.status?.pausing) return "The run is running.";

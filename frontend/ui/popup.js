@@ -45,6 +45,8 @@ export function createPopup(style, opener, sheet, fill) {
     if (event.key === "Escape" && !sheet.hidden && document.activeElement === document.body) close();
   });
 
+  addEventListener("resize", fit); // as when a phone is turned
+
   /** The focus goes back to where it came from. */
   function close() {
     open(false);

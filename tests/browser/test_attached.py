@@ -89,3 +89,22 @@ def test_epochs_and_minibatches_that_a_loop_does_not_tell_are_those_that_it_made
     played.state("running", playing=True)
     played.frame({**header, **counted, "run": played.run["id"], "settings": untold}, arrays)
     until(played.sentence, lambda text: "used in 8 epochs of 6 minibatches, then thrown away" in text)
+
+
+def test_nobody_is_said_to_control_a_loop_that_is_over_or_does_not_answer(stage):
+    attached = {"library": "a loop", "changeable": [], "repeats": False, "called": {}, "script": "", "began": {}}
+    played = stage(query=panels_alone("Loss components"), run={"attached": attached})
+    played.say("lease", holder=False, generation=2)
+    take, play = (played.page.get_by_role("button", name=name, exact=True) for name in ("Take control", "Play"))
+    until(take.is_visible)
+    assert "Another tab controls this run. " in played.text()
+    for state in ("finished", "stopped", "failed", "killed", "out_of_memory", "deleted"):
+        played.state(state, gone=True)
+        played.dashboard.at(state=state)
+        until(lambda: not take.is_visible())
+        assert "Another tab" not in played.text() and "Another tab" not in play.get_attribute("title"), state
+    played.state("stalled")
+    until(lambda: "Another tab controls this run once its training loop answers again." in played.text())
+    played.say("lease", holder=True, generation=3)
+    until(lambda: play.get_attribute("title"), lambda title: "nothing can be asked of it" in title)
+    assert "restart" not in play.get_attribute("title"), "a loop elsewhere is not restarted from here"

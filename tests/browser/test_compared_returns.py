@@ -76,9 +76,9 @@ def test_runs_live_and_kept_are_compared_in_one_chart(kept, page, ending):
     rows = sheet.get_by_role("table").get_by_role("row")
     group, other = rows.nth(1).inner_text(), rows.nth(2).inner_text()
     rising = np.linspace(20, 200, UPDATES)[UPDATES - 11]
-    assert "ε 0.2" in group and "IQM" in group and f"{rising * 2.5:.4g}" in group, "of 1, 2, 3 and 4 times that"
+    assert "ε 0.2" in group and "IQM" in group and f"{rising * 2.5:.1f}" in group, "of 1, 2, 3 and 4 times that"
     found = answer(server, "a0", "a1", "a2", "a3", "b0")["groups"]
-    assert f"{found[0]['low'][-1]:.4g} to {found[0]['high'][-1]:.4g}" in group
+    assert f"{found[0]['low'][-1]:.1f} to {found[0]['high'][-1]:.1f}" in group
     assert "ε 0.4" in other and "one run" in other and "100" in other and "one seed has none" in other
     curves = chart.evaluate("chart => chart.data.slice(8, 10).map(({ x, y }) => [x, y])")
     assert [[list(x), list(y)] for x, y in curves] == [[one["steps"], one["values"]] for one in found]

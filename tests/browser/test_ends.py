@@ -61,6 +61,35 @@ def test_how_a_run_ended_stays_at_the_top_of_a_phone(stage):
     until(lambda: played.page.locator(".banner").bounding_box()["y"], lambda top: top == 0)
 
 
+def test_one_word_says_how_a_run_stands_in_the_bar_and_in_the_list(stage):
+    """Whatever has become of its process since."""
+    played = stage(query="?panels=loss-components")
+    page = played.page
+    page.get_by_role("button", name="Runs:").click()
+    bar, listed = page.locator(".now .run-state"), page.locator(".run-item-state")
+    for state in ENDS:
+        played.state(state, gone=True)
+        run = {**played.run, "state": state, "gone": True, "sweep": None, "script": "", "returns": [], "created": ""}
+        played.say("runs", runs=[run])
+        until(bar.inner_text, lambda word, state=state: word == state.replace("_", " "))
+        until(listed.inner_text, lambda word: word == bar.inner_text())
+        ender = page.get_by_role("button", name="End this run")
+        until(partial(ender.get_attribute, "title"), partial(operator.eq, "The run has ended."))
+
+
+def test_what_has_finished_is_explained_where_there_is_something_to_explain(stage):
+    played = stage(query="?panels=loss-components")
+    banner = played.page.locator(".banner")
+    played.state("finished")
+    played.dashboard.at(state="finished")
+    assert not banner.is_visible()
+    cause = {"summary": "It has made room.", "detail": "", "remedy": "Open it by the list of runs."}
+    played.state("finished", gone=True, cause=cause)
+    until(banner.inner_text, lambda text: "It has made room." in text and "Open it by the list" in text)
+    banner.get_by_role("button", name="Restart").click()
+    until(lambda: played.said("restart"))
+
+
 @pytest.mark.parametrize("state", ENDS)
 def test_the_focus_goes_to_what_can_be_pressed_once_a_run_has_died(stage, state):
     """From Pause, which whoever has pressed Play has in hand, it does not go to a Play that does nothing."""

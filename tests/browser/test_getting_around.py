@@ -90,6 +90,14 @@ def test_menus_stay_on_a_phones_screen(phone):
         phone.keyboard.press("Escape")
 
 
+def test_a_menu_stays_on_the_screen_of_a_phone_that_is_turned(phone):
+    phone.set_viewport_size({"width": PHONE["height"], "height": PHONE["width"]})
+    phone.get_by_role("button", name="Runs:").click()
+    until(phone.get_by_role("group", name="Runs", exact=True).is_visible)
+    phone.set_viewport_size(PHONE)
+    until(lambda: phone.evaluate(OUTSIDE, MENUS), lambda outside: outside == 0, patience=8_000)
+
+
 def test_a_phone_is_not_told_to_press_what_it_has_not(stage, page):
     page.set_viewport_size(PHONE)
     played = stage(update=0)

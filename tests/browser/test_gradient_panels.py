@@ -128,7 +128,7 @@ def test_the_norm_clip_tells_what_the_trainer_did(gradients):
     assert float(data["before"]) == pytest.approx(before, rel=1e-6)
     assert float(data["after"]) == pytest.approx(before * factor, rel=1e-6)
     text = dashboard.panel("Gradients").inner_text()
-    assert f"→ 0.5 (× {factor:.3f})" in text
+    assert f"→ 0.500 (× {factor:.3f})" in text
 
 
 def test_before_its_gradient_is_taken_no_clip_is_made_up(open_at):

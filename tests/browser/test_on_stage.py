@@ -56,6 +56,22 @@ def test_what_is_explained_is_never_off_the_screen(stage, page):
             check(page, *size, ["Clip mask", "Ratio histogram"])
 
 
+def test_the_run_keeps_its_name_on_a_narrow_stage(stage, page):
+    dashboard = stage(query="?theme=projector&stage=clip-mask").dashboard.at(update="3", phase="update")
+    for width, height in ((1280, 720), (1180, 768), (1024, 768), (960, 700)):
+        page.set_viewport_size({"width": width, "height": height})
+        until(lambda: order(page), lambda now: now == ["Clip mask"])
+        name = page.locator(".run-environment")
+        assert name.inner_text() == "CartPole-v1"
+        assert name.evaluate("name => name.scrollWidth <= name.clientWidth"), width
+        assert not page.evaluate(SHOWN)["scrolls"]
+        box = page.get_by_role("button", name="Guide").bounding_box()
+        assert box["x"] + box["width"] <= width
+    page.set_viewport_size({"width": 1024, "height": 768})
+    dashboard.key("?")
+    until(page.get_by_role("dialog").is_visible)  # what has no button there has its key
+
+
 OUT_OF_FRAME = """() => [...document.querySelectorAll("#settings .setting")].flatMap((setting) => {
     const frame = setting.getBoundingClientRect();
     return [...setting.querySelectorAll("input")].filter((input) => {

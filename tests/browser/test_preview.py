@@ -1,5 +1,7 @@
 """The preview: moved ε, c₁ and c₂ show at once what the batch on show would be, and give way to what was computed."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from tests.browser.dashboard import Dashboard, only, until
+from tests.browser.stage import snapshot
 from tests.browser.test_first_light import SEED, computed
 from tests.browser.test_surrogate_kl import CHANGES, FAST, TALL, readout, walk
 
@@ -279,3 +282,20 @@ def test_no_edge_of_the_band_runs_through_the_words_of_another(modules):
         "word left",
         "number right",  # there is room nowhere
     ]
+
+
+def test_a_term_of_the_loss_has_the_same_digits_in_a_preview_as_everywhere(stage):
+    header, _ = snapshot(3)
+    large = {"final_value_loss": 111.3551, "final_policy_loss": -1.25, "final_entropy": 0.5}
+    played = stage(query="?panels=loss-components", scalars={**header["scalars"], **large})
+    slider = played.dashboard.slider("Clip range ε")
+    slider.focus()
+    for _ in range(3):
+        played.page.keyboard.press("ArrowLeft")
+    pattern = r"L ([\d.−]+) → ([\d.−]+),? LPG ([\d.−]+) → ([\d.−]+)"
+    found = lambda text: re.search(pattern, text)  # noqa: E731
+    label = lambda: found(played.page.locator("#formula .whose").inner_text())  # noqa: E731
+    numbers = lambda: readout(played.dashboard, "Loss components")  # noqa: E731
+    until(lambda: label() and found(numbers()) and label().groups() == found(numbers()).groups(), patience=8_000)
+    assert all(re.fullmatch(r"−?\d+\.\d{4}", number) for number in label().groups())
+    assert "c₁·LVF 55.6775" in numbers()

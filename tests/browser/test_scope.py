@@ -37,7 +37,7 @@ def test_how_many_samples_are_counted(modules):
         ),
         (
             ("episodic_return_mean", 100, 104.2),
-            "return ≥ 100 was met at update 57: 104, mean of the last 100 episodes.",
+            "return ≥ 100 was met at update 57: 104.2, mean of the last 100 episodes.",
         ),
     ],
 )

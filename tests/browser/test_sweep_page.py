@@ -24,6 +24,12 @@ TABLE = [
 ]
 
 
+def returned(value):
+    """A return of this size as every list writes it."""
+    assert 10 <= value < 10_000
+    return f"{value:.1f}"
+
+
 def rows_of(number, first, last):
     """Of so many updates, 64 steps each."""
     updates = np.arange(first, last + 1)
@@ -56,7 +62,8 @@ def test_a_sweep_is_compared_as_it_goes_on_and_its_best_run_is_opened(page, endi
     chart = sheet.locator(".chart")
     until(lambda: chart.get_attribute("data-groups") == "2")
     assert "Sweep CartPole-v1-" in sheet.inner_text() and "Clip range ε" in sheet.inner_text()
-    until(lambda: {run["state"] for run in json.loads(server.get("api/runs"))} == {"stopped"})
+    until(lambda: all(run["gone"] for run in json.loads(server.get("api/runs"))))
+    assert {run["state"] for run in json.loads(server.get("api/runs"))} == {"finished"}
     until(lambda: {run["state"] for run in json.loads(server.get("api/kept"))["runs"]} == {"finished"})
     kept = json.loads(server.get("api/kept"))["runs"]
     assert {(str(run["varied"]), run["seed"]) for run in kept} == {
@@ -69,7 +76,7 @@ def test_a_sweep_is_compared_as_it_goes_on_and_its_best_run_is_opened(page, endi
     best = max(finals, key=finals.get)
     button = sheet.get_by_role("button", name="the best")
     until(lambda: button.get_attribute("title") == f"Open run {best}")
-    until(lambda: f"{finals[best]:.4g}" in button.inner_text())
+    until(lambda: returned(finals[best]) in button.inner_text())
 
     # Its process has made room, and it has finished all the same: nothing is left to go on with.
     asked = []
@@ -77,16 +84,19 @@ def test_a_sweep_is_compared_as_it_goes_on_and_its_best_run_is_opened(page, endi
     page.keyboard.press("Escape")
     banner = page.get_by_role("alert").filter(has_text="It has come to its end")
     until(banner.is_visible)
+    until(page.locator(".now .run-state").inner_text, lambda word: word == "finished")
     until(lambda: page.evaluate("new URLSearchParams(location.search).has('returns')") is False)
     page.get_by_role("button", name="Runs:").click()
     until(lambda: page.get_by_role("button", name=f"run {best}", exact=False).filter(has_text="Go on…").count() == 1)
     assert asked and not banner.get_by_role("button", name="Go on", exact=True).is_visible()
     page.get_by_role("button", name="Compare returns").click()
-    until(lambda: f"{finals[best]:.4g}" in button.inner_text())
+    until(lambda: returned(finals[best]) in button.inner_text())
 
     button.click()
     until(lambda: not sheet.is_visible())
     Dashboard.of(page).at(state="kept")
+    until(page.locator(".now .run-state").inner_text, lambda word: word == "finished")
+    assert "from the disk" in page.locator(".run-facts").inner_text()
     run = json.loads(server.get(f"api/runs/{best}"))
     until(lambda: f"seed {run['seed']}" in page.locator(".run-facts").inner_text())
     assert Dashboard.of(page).slider("Clip range ε").input_value() == str(run["settings"]["clip_range"])
@@ -133,7 +143,9 @@ def test_each_combination_has_a_small_chart_with_the_numbers_of_its_runs(shown, 
         assert float(data["value"]) == pytest.approx(curves[:, -1].mean()), "of three runs none is left out"
         assert float(data["lower"]) == pytest.approx(np.quantile(curves[:, -1], 0.25))
         assert float(data["upper"]) == pytest.approx(np.quantile(curves[:, -1], 0.75))
-        assert f"{curves[:, -1].mean():.4g} at 2,560 steps; 3 runs, all finished" in small.get_attribute("aria-label")
+        assert f"{returned(curves[:, -1].mean())} at 2,560 steps; 3 runs, all finished" in small.get_attribute(
+            "aria-label"
+        )
 
     assert "3 runs: 1 finished, 1 waiting, 1 interrupted" in drawn(0.2, 0.01)[0].inner_text()
     waiting, nothing = drawn(0.2, 0.05)
@@ -175,6 +187,22 @@ def test_each_combination_has_a_small_chart_with_the_numbers_of_its_runs(shown, 
     until(lambda: not sheet.is_visible())
     Dashboard.of(page).at(state="kept")
     until(lambda: f"seed {plan.planned[int(run, 16)].values['seed']}" in page.locator(".run-facts").inner_text())
+
+
+def test_on_a_phone_small_multiples_follow_each_other_each_with_its_name(shown, page):
+    server, _ = shown
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{server.base}?returns=multiples#token={server.token}")
+    smalls = page.locator(".multiple")
+    until(lambda: smalls.count() == 12)
+    until(smalls.first.locator("canvas").is_visible)
+    fits = "one => one.scrollWidth <= one.clientWidth && one.getBoundingClientRect().right <= innerWidth"
+    places = ".multiples-grid, .multiple, .multiple > b, .compared-key > span, .compared-result"
+    until(lambda: page.locator(places).evaluate_all(f"all => all.every({fits})"), patience=8_000)
+    at = smalls.evaluate_all("all => all.map((one) => [one.getBoundingClientRect().x, one.getBoundingClientRect().y])")
+    assert len({x for x, _ in at}) == 1 and [y for _, y in at] == sorted({y for _, y in at}), "one below the other"
+    assert smalls.nth(1).locator("b").inner_text() == "ε 0.1, c₂ 0.01"
+    assert not page.locator(".multiples-row, .multiples-column").first.is_visible()
 
 
 def test_what_comes_meanwhile_takes_nobody_from_where_they_are(shown, page):

@@ -15,8 +15,10 @@ def classify(exitcode, reported="running", asked=False, out_of_memory=False, out
     ("exitcode", "given", "state"),
     [
         (0, {"reported": "finished"}, "finished"),
-        (0, {"reported": "finished", "asked": True}, "stopped"),
-        (-signal.SIGTERM, {"reported": "finished", "asked": True}, "stopped"),
+        (0, {"reported": "finished", "asked": True}, "finished"),
+        (-signal.SIGTERM, {"reported": "finished", "asked": True}, "finished"),
+        (-signal.SIGKILL, {"reported": "finished"}, "finished"),
+        (0, {"reported": "stopped"}, "stopped"),
         (1, {"reported": "failed"}, "failed"),
         (0, {"asked": True}, "stopped"),
         (-signal.SIGTERM, {"asked": True}, "stopped"),

@@ -127,9 +127,8 @@ def test_pages_of_a_run_that_is_replaced_stay_and_lead_and_the_others_notice_not
         assert "run" not in [m["type"] for m in one.messages[since:]]
         assert runs(house)[first]["state"] == "paused"
         listed = one.wait("runs", since=since)["runs"]
-        assert {"id", "environment", "seed", "state", "update", "created", "sweep", "script", "returns"} == set(
-            listed[0]
-        )
+        told = {"id", "environment", "seed", "state", "gone", "update", "created", "sweep", "script", "returns"}
+        assert told == set(listed[0])
         assert other.ask("end")["type"] == "ack"
         assert runs(house)[new["id"]]["state"] == "stopped"
         gone = other.ask("end")

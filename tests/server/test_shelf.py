@@ -103,6 +103,10 @@ def test_a_run_that_goes_on_has_its_pages_again_and_knows_where_it_did(house, fo
         assert list(store.series()[1]) == list(range(1, end + 1)) and end > 4
         said = [said["state"] for _, _, what, said in store.events() if what == "state"]
         assert said.count("stopped") == said.count("finished") == 1, "it ended once, and finished once"
+    with leading(house, fork["id"]) as page:
+        page.ask("end")
+        page.wait("state", state="finished", gone=True)
+    assert house.get(f"/api/runs/{fork['id']}")["state"] == listed(house)[fork["id"]]["state"] == "finished"
     whole = house.get(f"/api/kept/{fork['id']}")
     assert whole["changes"][0]["new"] == 0.4 and whole["states"][0] == 1 and len(whole["returns"]) == end
 

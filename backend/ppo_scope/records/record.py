@@ -262,7 +262,7 @@ class RunRecord:
         """Whether the snapshot with that number is still to be measured."""
         return self._history.moments.owed(sequence)
 
-    def describe(self, state: str, cause: Cause | None) -> Run:
+    def describe(self, state: str, cause: Cause | None, *, gone: bool = False) -> Run:
         """The run object of the protocol."""
         history, facts = self._history, self.facts
         run: Run = {
@@ -270,6 +270,7 @@ class RunRecord:
             "environment": self.settings["env"],
             "seed": self.settings.get("seed"),
             "state": state,
+            "gone": gone,
             "update": self.position["update"],
             "settings": self.settings,
             "changes": list(history.changes)[-CHANGES_TOLD:],
@@ -292,13 +293,14 @@ class RunRecord:
         }
         return cast(Run, {**run, **facts})  # and what else was said of it when it had begun
 
-    def brief(self, state: str) -> RunBrief:
+    def brief(self, state: str, *, gone: bool = False) -> RunBrief:
         """What a list of runs says of one: small, told again and again."""
         return {
             "id": self.id,
             "environment": self.settings["env"],
             "seed": self.settings.get("seed"),
             "state": state,
+            "gone": gone,
             "update": self.position["update"],
             "created": self.created,
             "sweep": self.sweep,
@@ -306,13 +308,14 @@ class RunRecord:
             "returns": self._history.sketch("episodic_return_mean", SKETCHED),
         }
 
-    def status(self, state: str, cause: Cause | None) -> StateTold:
+    def status(self, state: str, cause: Cause | None, *, gone: bool = False) -> StateTold:
         """The message `state` of the protocol."""
         said, position = self.said, self.position
         return {
             "type": "state",
             "run": self.id,
             "state": state,
+            "gone": gone,
             "update": position["update"],
             "phase": position["phase"],
             "epoch": position["epoch"],

@@ -19,7 +19,6 @@ class Condition:
         """Why it counts as stalled; None: it does not."""
         self._asked_to_end = False
         self._why_asked: ending.Cause | None = None
-        self._finished = False
         self._ended: str | None = None
         self._end: Cause | None = None
         self._memory_kills = ending.out_of_memory_kills()
@@ -46,16 +45,6 @@ class Condition:
         """Somebody wants it to end."""
         return self._asked_to_end
 
-    @property
-    def has_finished(self) -> bool:
-        """It has made all its steps, whether or not its process is still there."""
-        return self.state == RunState.FINISHED or (self.state == RunState.STOPPED and self._finished)
-
-    def says(self, state: str) -> None:
-        """Its process says that it is so. What is stopped after it has finished has finished still."""
-        if state != RunState.STOPPED:
-            self._finished = state == RunState.FINISHED
-
     def ask_to_end(self, why: ending.Cause | None = None) -> None:
         """Somebody wants it to end; `why`, where that is to be explained."""
         self._asked_to_end, self._why_asked = True, why or self._why_asked
@@ -73,7 +62,7 @@ class Condition:
         )
         self._ended = result.state
         told = self._record.said.cause
-        cause = self._why_asked if result.state == RunState.STOPPED else result.cause
+        cause = self._why_asked if result.state in {RunState.STOPPED, RunState.FINISHED} else result.cause
         self._end = told if result.state == RunState.FAILED and told else cause.describe() if cause else None
         if lost and self._end is not None:
             self._end = {**self._end, "detail": f"{LOST.format(lost)}\n{self._end['detail'] or ''}".strip()}

@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppo_scope.wire.codes import RunState
 from ppo_scope.wire.run import Cause as CauseTold
 
 CGROUP_FILES = ("memory.events", "memory.oom_control")
@@ -51,19 +52,17 @@ def classify(exitcode: int | None, *, reported: str, asked: bool, out_of_memory:
         out_of_memory: the kernel ran out of memory while the process lived.
         output: the tail of what it printed; None: that went elsewhere.
     """
-    if reported == "failed":
+    if reported in {RunState.FAILED, RunState.FINISHED}:  # what ends its process after that makes no other end of it
         return Ending(reported)
-    if asked:  # whether it heard, or was killed for not hearing in time
-        return Ending("stopped")
-    if reported == "finished":
-        return Ending(reported)
+    if asked or reported == RunState.STOPPED:  # whether it heard, or was killed for not hearing in time
+        return Ending(RunState.STOPPED)
     if exitcode is None:
-        return Ending("killed", AWAY)
+        return Ending(RunState.KILLED, AWAY)
     if exitcode == -signal.SIGKILL and out_of_memory:
-        return Ending("out_of_memory", _out_of_memory(output or ""))
+        return Ending(RunState.OUT_OF_MEMORY, _out_of_memory(output or ""))
     if exitcode < 0:
-        return Ending("killed", _killed(-exitcode, output or ""))
-    return Ending("failed", _failed(exitcode, output))
+        return Ending(RunState.KILLED, _killed(-exitcode, output or ""))
+    return Ending(RunState.FAILED, _failed(exitcode, output))
 
 
 def _out_of_memory(output: str) -> Cause:

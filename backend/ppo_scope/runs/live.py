@@ -118,11 +118,6 @@ class LiveRun:
         return self.state in ENDED
 
     @property
-    def has_finished(self) -> bool:
-        """It has made all its steps, whether or not its process is still there."""
-        return self._condition.has_finished
-
-    @property
     def goes_on(self) -> bool:
         """It trains, or will."""
         return self.shown is None and not self.ended
@@ -139,7 +134,7 @@ class LiveRun:
 
     def describe(self) -> Run:
         """The run object of the protocol."""
-        run = self.record.describe(self.state, self.cause)
+        run = self.record.describe(self.state, self.cause, gone=self.gone)
         run["stored"] = self._writing.begun
         if self.shown is not None:
             run["kept"] = self.shown.told()
@@ -147,11 +142,11 @@ class LiveRun:
 
     def brief(self) -> RunBrief:
         """What a list of runs says of it."""
-        return self.record.brief(self.state)
+        return self.record.brief(self.state, gone=self.gone)
 
     def status(self) -> StateTold:
         """The message `state` of the protocol."""
-        return self.record.status(self.state, self.cause)
+        return self.record.status(self.state, self.cause, gone=self.gone)
 
     def send(self, command: dict[str, Any]) -> None:
         """Hand a command to the process; never blocks. A command with an `id` is answered by `Listener.reply`.
@@ -371,7 +366,8 @@ class LiveRun:
 
     def _take_state(self, header: dict[str, Any]) -> None:
         said = Said.of(header)
-        self._condition.says(said.state)
+        if (self.record.said.state, said.state) == (RunState.FINISHED, RunState.STOPPED):
+            return  # that its process goes makes no other end of it
         if said.state != self.record.said.state:
             self._note("state", {"state": said.state, "cause": said.cause})
         if self.record.stops(said):

@@ -25,7 +25,7 @@ from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
 from ppo_scope.server.hub import Hub
 from ppo_scope.server.security import Secrets
 from ppo_scope.wire.answers import KeptRunTold, KeptRunWhole, Shelf
-from ppo_scope.wire.codes import ErrorCode, RunState
+from ppo_scope.wire.codes import ErrorCode
 from ppo_scope.wire.messages import NewRun
 
 LISTED = 200
@@ -67,11 +67,8 @@ class Shelves:
             return await asyncio.to_thread(self._whole, kept, here)
 
     def _here(self) -> dict[str, str]:
-        """States of this server's own runs; one that has finished stays so when its process
-        has gone. Those that it only shows are as they are on the disk.
-        """
-        own = [run for run in self._supervisor.runs() if run.shown is None]
-        return {run.id: RunState.FINISHED if run.has_finished else run.state for run in own}
+        """States of this server's own runs. Those that it only shows are as they are on the disk."""
+        return {run.id: run.state for run in self._supervisor.runs() if run.shown is None}
 
     def _shelf(self, library: Library | None, here: dict[str, str], sweep: str | None) -> Shelf:
         runs = library.runs() if library is not None else []

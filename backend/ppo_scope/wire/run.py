@@ -126,6 +126,8 @@ class Run(TypedDict):
     seed: int | None
     """Null where a training loop that is not ours has not told it."""
     state: State
+    gone: bool
+    """Its process has ended; what has been measured of it is there to be looked at."""
     update: int
     settings: dict[str, SettingValue]
     """All, as they are now."""
@@ -179,6 +181,8 @@ class RunBrief(TypedDict):
     seed: int | None
     """Null where a training loop that is not ours has not told it."""
     state: State
+    gone: bool
+    """Its process has ended; what has been measured of it is there to be looked at."""
     update: int
     created: str
     sweep: str | None

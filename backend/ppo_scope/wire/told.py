@@ -59,6 +59,8 @@ class StateTold(TypedDict):
     type: Literal["state"]
     run: str
     state: State
+    gone: bool
+    """Its process has ended; what has been measured of it is there to be looked at."""
     update: int
     phase: Phase
     epoch: int
