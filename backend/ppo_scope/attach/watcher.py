@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import update_wrapper
 from multiprocessing.util import Finalize
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -36,6 +36,7 @@ from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Subject
 from ppo_scope.wire.attaching import Greeting
 from ppo_scope.wire.codes import ErrorCode, Refused, RunState
+from ppo_scope.wire.run import Cause
 from ppo_scope.worker import causes
 from ppo_scope.worker.ear import Command
 from ppo_scope.worker.goals import goal_of
@@ -128,10 +129,12 @@ class Watcher:
         beside: Beside | None = None,
         repeats: Repeats | None = None,
         quiet: bool = False,
+        unnamed: Collection[str] = (),
     ) -> None:
         """`address`: None: there is no server, and nothing is watched. `change`: how to change what the loop reads anew
         at every update. `beside`: by which policy updates are measured in a process of its own. `repeats`: how to
-        make an update a second time. `quiet`: another process reports; this one's hooks note what it does.
+        make an update a second time. `quiet`: another process reports; this one's hooks note what it does. `unnamed`:
+        settings that its library has a name for, and this loop has not.
         """
         self.off = address is None and not quiet
         """Something of ours has failed: nothing is watched any more."""
@@ -148,7 +151,8 @@ class Watcher:
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(self._change))
         greeting.repeats = repeats is not None
-        greeting.called, greeting.script = called_by(library), script_name()
+        greeting.called = {name: called for name, called in called_by(library).items() if name not in unnamed}
+        greeting.script = script_name()
         greeting.kl_margin = kl_margin_of(library)
         self._line = (
             Line(address, greeting.model_dump_json, _weakly(self._beat), _weakly(self._heard), say)
@@ -269,13 +273,21 @@ class Watcher:
         self._report.close()
         self._open.close(GOODBYE_SECONDS)
 
-    def close(self, *, finished: bool = True, error: BaseException | None = None, shown: bool = True) -> None:
+    def close(
+        self,
+        *,
+        finished: bool = True,
+        error: BaseException | None = None,
+        shown: bool = True,
+        cause: Cause | None = None,
+    ) -> None:
         """The loop is done: send what is owed and say goodbye.
 
         Args:
             finished: whether it has come to its end.
             error: what has ended it.
             shown: whether its end is shown once more.
+            cause: why it is not watched any more, while its training goes on.
         """
         if self.off or self._line is None:
             return
@@ -284,7 +296,9 @@ class Watcher:
         try:
             self._settle()
             self._report.flush()
-            if isinstance(error, Exception):
+            if cause is not None:
+                self._report.state(RunState.FAILED, cause)
+            elif isinstance(error, Exception):
                 self._report.state(RunState.FAILED, causes.failed(error))
             elif self.stopping or error is not None or not finished:
                 self._report.state(RunState.STOPPED)
