@@ -14,52 +14,13 @@ import torch
 
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.lookout import Lookout
-from ppo_scope.attach.single_file.named_loop import NamedLoop
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import PhaseKind
 from tests.attach.elsewhere import bare, beside, nowhere, rows_of, shown_here, the_run, waiting_server
+from tests.attach.one_file_followed import SCRIPT, changed, followed, plain
 from tests.live import environment
 from tests.programs import trained
-
-SCRIPT = Path(__file__).with_name("one_file.py")
-
-
-def plain(*arguments):
-    """What the script prints where nobody watches: its numbers, and its weights' digest."""
-    *numbers, digest = trained("-W", "ignore", str(SCRIPT), *arguments).stdout.splitlines()
-    return np.array([json.loads(line) for line in numbers]), digest
-
-
-def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None, script=SCRIPT):
-    """(what has looked out, what was printed) of a script in this process; `at` is called at each phase."""
-    begin = NamedLoop.__init__
-
-    def begun(loop, *options):
-        begin(loop, *options)
-        reached = loop.watcher.reached
-
-        def tell(phase):
-            at(loop, phase)
-            reached(phase)
-            loop.watcher.next_look = 0.0  # as if somebody waited for every phase
-
-        loop.watcher.reached = tell
-
-    monkeypatch.setattr(NamedLoop, "__init__", begun)
-    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
-    lookout = Lookout(nowhere())
-    lookout.begin()
-    try:
-        runpy.run_path(str(script), run_name="__main__")
-    finally:
-        lookout.end(whole=True)
-    printed = capfd.readouterr()
-    assert "watches no more" not in printed.err
-    if lookout.loop is not None:
-        lookout.loop.watcher.close()
-    return lookout, printed
-
 
 ONE_BY_ONE = [("--raw", "--apart", how) for how in ("terms", "values", "steps", "gathered")]
 
@@ -164,19 +125,9 @@ def test_another_agent_of_the_same_script_is_a_run_of_its_own(monkeypatch, capfd
     lookout, printed = followed(monkeypatch, capfd, "--iterations", "2", at=at, script=several)
     assert len({line for line in printed.out.splitlines() if "[" not in line}) == 1, "both train alike"
     assert loops[0] is loops[1] is not loops[2] is loops[3] is lookout.loop
-    assert ended == [(1, 128, False), (2, 256, False), (1, 128, True), (2, 256, True)]
+    assert ended == [(1, 128, False), (2, 256, False), (1, 128, False), (2, 256, True)], "it may have learned in turns"
     envs = loops[0].found.variables["envs"]
     assert envs.step.__func__ is type(envs).step
-
-
-def changed(folder, *changes):
-    """The script with other words in the place of some."""
-    source = SCRIPT.read_text(encoding="utf-8")
-    for old, new in changes:
-        assert old in source
-        source = source.replace(old, new)
-    (script := folder / "changed.py").write_text(source, encoding="utf-8")
-    return script
 
 
 OTHER_ALPHA = (

@@ -35,6 +35,7 @@ from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Subject
 from ppo_scope.wire.attaching import Greeting
 from ppo_scope.wire.codes import RunState
+from ppo_scope.wire.run import Cause
 from ppo_scope.worker import causes
 from ppo_scope.worker.going import Going
 from ppo_scope.worker.reporter import Attention
@@ -123,10 +124,12 @@ class Watcher:
         beside: Beside | None = None,
         repeats: Repeats | None = None,
         quiet: bool = False,
+        unnamed: Collection[str] = (),
     ) -> None:
         """`address`: None: there is no server, and nothing is watched. `changeable`: the settings that the loop reads
         anew at every update. `beside`: by which policy updates are measured in a process of its own. `repeats`: how
         to make an update a second time. `quiet`: another process reports; this one's hooks note what it does.
+        `unnamed`: settings that its library has a name for, and this loop has not.
         """
         self.off = address is None and not quiet
         """Something of ours has failed: nothing is watched any more."""
@@ -140,7 +143,8 @@ class Watcher:
         settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(changeable))
         greeting.repeats = repeats is not None
-        greeting.called, greeting.script = called_by(library), script_name()
+        greeting.called = {name: called for name, called in called_by(library).items() if name not in unnamed}
+        greeting.script = script_name()
         greeting.kl_margin = kl_margin_of(library)
         self._line = (
             Line(address, greeting.model_dump_json, _weakly(self._beat), _weakly(self._heard), say)
@@ -247,13 +251,21 @@ class Watcher:
         self._report.close()
         self._open.close(GOODBYE_SECONDS)
 
-    def close(self, *, finished: bool = True, error: BaseException | None = None, shown: bool = True) -> None:
+    def close(
+        self,
+        *,
+        finished: bool = True,
+        error: BaseException | None = None,
+        shown: bool = True,
+        cause: Cause | None = None,
+    ) -> None:
         """The loop is done: send what is owed and say goodbye.
 
         Args:
             finished: whether it has come to its end.
             error: what has ended it.
             shown: whether its end is shown once more.
+            cause: why it is not watched any more, while its training goes on.
         """
         if self.off or self._line is None:
             return
@@ -262,7 +274,9 @@ class Watcher:
         try:
             self._settle()
             self._report.flush()
-            if isinstance(error, Exception):
+            if cause is not None:
+                self._report.state(RunState.FAILED, cause)
+            elif isinstance(error, Exception):
                 self._report.state(RunState.FAILED, causes.failed(error))
             elif self.stopping or error is not None or not finished:
                 self._report.state(RunState.STOPPED)

@@ -41,17 +41,22 @@ class Acting:
 
         def stepped(*arguments: Any, **named: Any) -> Any:
             found = step(*arguments, **named)
-            if len(found) != 5 or found[-1] or True in np.asarray(found[3]).tolist():
-                self._hear(found)  # an empty info has nothing to tell, and that is what most steps bring
-            self._steps += 1
+            if self._step is not None:
+                try:
+                    if len(found) != 5 or found[-1] or True in np.asarray(found[3]).tolist():
+                        self._hear(found)  # an empty info has nothing to tell, and that is what most steps bring
+                except Exception:  # whatever they say, it is for the script: what is not known here is not listened to
+                    self.leave()
+                self._steps += 1
             return found
 
-        envs.step = stepped
+        self._stepped = envs.step = stepped
 
     def leave(self) -> None:
-        """Listen no more."""
+        """Listen no more; another one may have begun to listen to the same environments since."""
         if self._step is not None:
-            self._envs.step = self._step
+            if vars(self._envs).get("step") is self._stepped:
+                self._envs.step = self._step
             self._envs = self._step = None
 
     def rollout(self, rewards: Floats, ends: Bools, step: int) -> tuple[Bools, list[Episode]]:
@@ -63,7 +68,9 @@ class Acting:
                 cut[t] = one & ends[t]
                 self.ignored += int(np.count_nonzero(one & ~ends[t]))
         if self._tells:  # rewards may be scaled, and what the environments say of an episode is not
-            added = [Episode(step + (t + 1) * rows, found, length) for t, found, length in self._told]
+            before = max(0, self._steps - len(ends))  # of another agent's rollout, where two play in the same ones
+            told = [one for one in self._told if one[0] >= before]
+            added = [Episode(step + (t - before + 1) * rows, found, length) for t, found, length in told]
         else:
             added = self._episodes.take(rewards, ends, step, np.ones_like(ends))
         self._cut, self._told, self._steps = {}, [], 0

@@ -58,8 +58,7 @@ class Agent(Policy):
                 found, outputs = asked(module, observations, actions)
         except Exception:  # an agent that is called otherwise
             return made
-        if outputs is not None and torch.allclose(found[1], log_prob[:TRIED].detach(), atol=AGREES, rtol=AGREES):
-            made.distribution = distribution_of(outputs)
+        made.distribution = meant_by(outputs, actions, found[1], log_prob[:TRIED].detach())
         return made
 
     def places(self) -> set[int]:
@@ -141,6 +140,31 @@ def put_together(found: Categorical | Normal) -> Tensor:
         logits: Tensor = found.logits
         return logits
     return torch.cat([found.mean, found.stddev.log()], dim=-1)
+
+
+def meant_by(outputs: Any, actions: Tensor, log_prob: Tensor, expected: Tensor) -> Distribution | None:
+    """What an agent's outputs mean; None: that is not known here.
+
+    Args:
+        outputs: the distribution that it has asked for log π.
+        actions: [B, …] those of which it was asked.
+        log_prob: [B] what it has told of them, and
+        expected: [B] what the script has. Of a policy that squashes its actions, or takes a mean over the parts of
+            one, neither is what the distribution that was asked says.
+    """
+    if outputs is None or not _agree(log_prob, expected):
+        return None
+    meant, put_out = distribution_of(outputs), put_together(outputs)
+    acted = actions.reshape(-1).long() if isinstance(outputs, Categorical) else actions
+    try:
+        said = meant.evaluate(put_out, acted)[0]
+    except (RuntimeError, IndexError):  # outputs of other shapes than these actions have
+        return None
+    return meant if _agree(said.to(expected), expected) else None
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(one, other, atol=AGREES, rtol=AGREES)
 
 
 def distribution_of(found: Categorical | Normal) -> Distribution:

@@ -20,26 +20,44 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ppo_scope.attach.ranks import Ranks
+from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in
-from ppo_scope.attach.single_file.named_loop import NamedLoop
+from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop
 from ppo_scope.attach.watcher import say
 
+EUCLIDEAN = 2.0
+"""`norm_type` of `clip_grad_norm_`, where nobody says another one."""
 LOOKED_FOR = "`backward` called where {names} are"
+NOT_KNOWN = "something of it is not known here ({error})"
 UNLIKE = "What looks like a PPO at {place} is not shown: {why}."
+FROM_THE_SECOND = (
+    "The PPO at {place} is shown from its second update on: the terms of its loss are differentiated one by one, and "
+    "what args do not tell of it, {names}, was known when its first minibatch was over."
+)
+AGAIN = (
+    "An agent whose run was taken for finished, since another one has made two updates meanwhile, learns on at "
+    "{place}: of it nothing more is shown."
+)
 NOT_IN_ALL = "not all of the processes that train together can be shown, or there is no server"
 
 
 class Lookout:
-    """Looks at who calls `backward`, until one is found, and then follows that one."""
+    """Looks at who calls `backward`, until one is found, and then follows that one, and others that learn in turns."""
 
     def __init__(self, url: str | None = None, refused: Callable[[str], None] = lambda _: None) -> None:
         """`refused` is told why what looks like a PPO is not shown."""
         self._url, self._told_why = url, refused
         self.loop: NamedLoop | None = None
+        """The one that has learned last."""
+        self._turns: dict[NamedLoop, tuple[int, int]] = {}
+        """Those whose runs go on: which update they have begun, and when, counted by such beginnings."""
+        self._begun = 0
+        self._waiting: Waiting | None = None
         self.calls = 0
         """Of `backward`, by whomever."""
         self.nearest: Found | None = None
         self._refused: set[str] = set()
+        self._said_again = False
         self._shown: list[weakref.ref[Any]] = []  # what has learned in runs that are over
 
     def begin(self) -> None:
@@ -58,12 +76,14 @@ class Lookout:
                 return clip(parameters, *arguments, **named)
             weights = [parameters] if isinstance(parameters, Tensor) else list(parameters)
             norm = clip(weights, *arguments, **named)
-            self.loop.clipped(norm, weights)
+            kind = named.get("norm_type", arguments[1] if len(arguments) > 1 else EUCLIDEAN)
+            for loop in tuple(self._turns) if float(kind) == EUCLIDEAN else ():  # else it is not ‖∇L‖
+                loop.clipped(norm, weights)
             return norm
 
         def stepped(optimizer: Any, *_: Any) -> None:
-            if self.loop is not None:
-                self.loop.stepped(optimizer)
+            for loop in tuple(self._turns):
+                loop.stepped(optimizer)
 
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
         nn.utils.clip_grad_norm_ = clipped
@@ -73,8 +93,8 @@ class Lookout:
         """The script is over, to its end or not: what was put in its way is taken out of it."""
         torch.Tensor.backward, nn.utils.clip_grad_norm_ = self._before  # type: ignore[method-assign]
         self._steps.remove()
-        if self.loop is not None and whole:
-            self.loop.finish()
+        for loop in tuple(self._turns) if whole else ():
+            loop.finish()
 
     def why_none(self) -> str:
         """What was looked for here, and how far that got."""
@@ -87,56 +107,115 @@ class Lookout:
     def _look(self, frame: FrameType, loss: Tensor) -> None:
         self.calls += 1
         if self.loop is not None and self.loop.watcher.copied:  # its run is another process's
-            self.loop.leave()
-            self.loop = None
-        if self.loop is not None and self.loop.watcher.off:
-            self.loop.alone()
+            for loop in self._turns:
+                loop.leave()
+            self.loop, self._turns = None, {}
+        if self.loop is not None and all(loop.watcher.off for loop in self._turns):
+            for loop in self._turns:
+                loop.alone()
             return
         found = found_in(frame, self.loop.found if self.loop is not None else None)
         if found is None:
             return
-        if self.loop is not None and (learner := learner_in(found)) is not self.loop.learner:
-            if self._was_shown(learner):
-                return
-            self._over(self.loop)
-            self.loop = None
-        if self.loop is None:
+        learner = learner_in(found)
+        theirs = next((loop for loop in self._turns if loop.learner is learner), None)
+        if theirs is None and not self._was_shown(learner, found):
             self.nearest = found
-            self._try(found, loss)
-        if self.loop is not None:
-            self.loop.differentiating(found, loss)
+            theirs = self._try(found, loss)
+        if theirs is not None:
+            self.loop = theirs
+            theirs.differentiating(found, loss)
+            self._took_its_turn(theirs)
 
-    def _was_shown(self, learner: Any) -> bool:
-        """Whether it learns beside another one, which is shown by now."""
-        return learner is not None and any(one() is learner for one in self._shown)
+    def _was_shown(self, learner: Any, found: Found) -> bool:
+        """Whether it learns again, after its run."""
+        was = learner is not None and any(one() is learner for one in self._shown)
+        if was and not self._said_again:
+            self._said_again = True
+            self._say(AGAIN.format(place=found.place))
+        return was
+
+    def _took_its_turn(self, loop: NamedLoop) -> None:
+        """Each agent's run is one of its own. Who has not learned between two updates of another one is done, as one
+        seed after the other is; agents that learn in turns have.
+        """
+        index, turn = self._turns[loop]
+        if loop.index == index:
+            return
+        self._begun += 1
+        self._turns[loop] = loop.index, self._begun
+        for one in [one for one, (_, other) in self._turns.items() if other < turn]:
+            self._over(one)
 
     def _over(self, loop: NamedLoop) -> None:
-        """Another agent learns: its run is one of its own, with a policy, environments and steps of its own."""
+        """It learns no more."""
+        del self._turns[loop]
+        loop.watcher.begins()  # what was set last would be set in the variables of the one that learns now
         loop.finish(stopped_by_kl=True)  # whatever is left of its last update was not to be
         loop.watcher.close()
         loop.leave()
         if loop.learner is not None:
             self._shown.append(weakref.ref(loop.learner))
 
-    def _try(self, found: Found, loss: Tensor) -> None:
+    def _try(self, found: Found, loss: Tensor) -> NamedLoop | None:
+        """Begin a run of it, where that goes."""
         if found.missing() or found.place in self._refused:
-            return
+            return None
+        waiting = self._waiting
+        try:
+            terms = self._terms(found, loss)
+        except Exception as why:
+            self._refuse(found, str(why) if isinstance(why, Unlike) else NOT_KNOWN.format(error=why))
+            return None
+        if self._waiting is not None:
+            return None
+        return self._begin_run(found, loss, terms, None if terms is None else waiting)
+
+    def _terms(self, found: Found, loss: Tensor) -> Coefficients | None:
+        """What the loss tells of c₁ and c₂, where `args` do not; None: they do, or it is to be waited for."""
+        waiting, unsaid = self._waiting, unsaid_in(found)
+        if not unsaid:
+            self._waiting = None
+            return None
+        if waiting is None or waiting.code is not found.code or waiting.learner() is not learner_in(found):
+            terms = coefficients_in(found, loss, unsaid)
+            self._waiting = None if terms.whole else Waiting(found, learner_in(found))
+            if self._waiting is not None:
+                self._waiting.coefficients = terms
+            return terms
+        if waiting.is_over(found):
+            self._waiting = None
+            waiting.coefficients.settings(unsaid)
+            names = " and ".join(SYMBOLS[name] for name in unsaid)
+            say(FROM_THE_SECOND.format(place=found.place, names=names))
+            return waiting.coefficients
+        waiting.add(found, loss, unsaid)
+        return None
+
+    def _begin_run(
+        self, found: Found, loss: Tensor, terms: Coefficients | None, waited: Waiting | None
+    ) -> NamedLoop | None:
         agent = found.variables.get("agent")
         ranks, loop = Ranks(agent if isinstance(agent, nn.Module) else None), None
         try:
-            loop = NamedLoop(found, loss, self._url, ranks)
+            loop = NamedLoop(found, loss, self._url, ranks, terms, waited, 1 + len(self._turns) + len(self._shown))
         except Unlike as why:
             self._refuse(found, str(why))
         except Exception as error:  # ours, or of variables that are otherwise than is known here: the script goes on
-            self._refuse(found, f"something of it is not known here ({error})")
-        if ranks.agree(loop is not None and not (ranks.together and loop.watcher.off)):
-            self.loop = loop
-        elif loop is not None:
+            self._refuse(found, NOT_KNOWN.format(error=error))
+        if ranks.agree(loop is not None and not (ranks.together and loop.watcher.off)) and loop is not None:
+            self._turns[loop] = loop.index, 0
+            return loop
+        if loop is not None:
             loop.watcher.close(finished=False)
             self._refuse(found, NOT_IN_ALL)
+        return None
 
     def _refuse(self, found: Found, why: str) -> None:
         self._refused.add(found.place)
-        sentence = UNLIKE.format(place=found.place, why=why)
+        self._say(UNLIKE.format(place=found.place, why=why))
+
+    def _say(self, sentence: str) -> None:
+        """Here, and on the page."""
         say(sentence)
         self._told_why(sentence)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isclose, nan, prod
 from time import perf_counter
 from typing import Any
 
@@ -27,15 +28,19 @@ from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
+from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
 from ppo_scope.attach.single_file.named import (
+    NEARLY,
     Found,
     Unlike,
     alpha_of,
     brief_of,
     check,
+    check_moved,
     facts_in,
     found_in,
     is_too_far,
+    layout_of,
     leaks_in,
     learner_in,
     settings_in,
@@ -47,36 +52,72 @@ from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "max_grad_norm", "target_kl")
+ROLLED = ("rewards", np.float32), ("dones", np.bool_)
+"""What a rollout has of every step."""
 BOTH = ("log_prob", "value")
 """What a minibatch is known by."""
 CHECKED = 16
-"""At every so many updates it is checked again whether the variables mean what they are called, and whenever somebody
-looks."""
+"""At so many updates, and then at every so many, it is checked again whether the variables mean what they are called,
+and whenever somebody looks."""
+SYMBOLS = {"value_coef": "c₁", "entropy_coef": "c₂"}
+LONGER = (
+    "another minibatch has come after the {minibatches} that an update has by update_epochs of args, which is "
+    "{epochs}, so that it is not known where it ends"
+)
 BY_HALVES = (
     "at one backward {new} is another one than at the one before, and {old} is not: both have to be there when the "
     "first term of a minibatch's loss is differentiated"
 )
+ADDED = "what its losses of one minibatch have in them is not {names} any more: {old} before, and {new} now"
 ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
 
 
 class NamedLoop(Loop):
     """The loop of such a script."""
 
-    def __init__(self, found: Found, loss: Tensor, url: str | None, ranks: Ranks) -> None:
-        """Raises `Unlike`."""
+    def __init__(
+        self,
+        found: Found,
+        loss: Tensor,
+        url: str | None,
+        ranks: Ranks,
+        coefficients: Coefficients | None = None,
+        waited: Waiting | None = None,
+        number: int = 1,
+    ) -> None:
+        """Follow it.
+
+        Args:
+            found: its variables, with
+            loss: what is about to be differentiated.
+            url: the server's link.
+            ranks: the processes that it trains in.
+            coefficients: what is in the losses of a minibatch of it, where `args` do not tell that.
+            waited: for those; its first update is over then.
+            number: of its agent, among those of its script.
+
+        Raises:
+            Unlike: it is not what it looks like.
+        """
         super().__init__()
+        self._unsaid = unsaid_in(found)  # of c₁ and c₂: those that only the loss tells
+        self._coefficients = {} if coefficients is None else coefficients.settings(self._unsaid)
+        self._terms = Coefficients()  # of the first minibatch of this update
         self._ranks, self._reports = ranks, rank_here() == 0
         self._optimizers = optimizers_in(found.variables)
-        self._facts = facts_in(found, alpha_of(found, self.optimizer))
-        self._said: Any = None  # what they were read of
-        check(found, loss, self._facts)
+        self._sound = True  # as far as one has looked: no known mistake has put its loss together
+        self._drops = False  # a smaller minibatch than the others: its samples are left out
+        self._said: Any = None  # what its facts were read of
+        self._facts = facts_in(found, alpha_of(found, self.optimizer), self._coefficients)
+        self._check(found, loss)
         self.found = found
         """Its variables, at the latest minibatch."""
         self._loss = loss.detach()  # of the latest minibatch
         self._advantages: Tensor | None = None  # of the latest update
         self._first_to_step: Any = None  # of the optimizers, in the update under way
         self._steps, self._steps_each = 0, max(1, len(self._optimizers))  # of the latest minibatch, and of a whole one
-        self._log_probs: Tensor | None = None  # those of the update under way: others are another one's
+        self._log_probs: Any = None  # those of the update under way: others are another one's
+        self._version = 0
         self.learner = learner_in(found)
         """Another one's updates are another run's."""
         self._acting = Acting(found.variables.get("envs"))
@@ -87,8 +128,9 @@ class NamedLoop(Loop):
         self._brief: list[Brief] = []  # the update's; so the norms
         self._norms: dict[int, Tensor] = {}
         self._per_epoch = 1
+        self._to_check: set[int] = set()  # by their number in this update: those whose loss is looked at again
+        self._checked = False  # an update was
         self._whole = -1  # minibatches of an epoch as large as the first, where the samples make a smaller one besides
-        self._drops = False  # that one: its samples are left out
         self._changed: tuple[str, ...] = ()  # from the next update on
         args = found["args"]
         self.env = str(getattr(args, "env_id", None) or getattr(args, "gym_id", "an environment"))
@@ -103,20 +145,26 @@ class NamedLoop(Loop):
         seen = found["observations"]
         self.observation = str(space) if space is not None else f"arrays of shape {tuple(seen.shape[1:])}"
         self.is_image = seen.ndim == 4
-        self.steps = 0
+        self.steps, self._index = (0, 0) if waited is None else (waited.steps, 1)
         alpha = bool(self._optimizers) and not self._facts.anneal_learning_rate
-        changeable = [name for name in CHANGEABLE if found.settings.takes(name)]
+        changeable = [name for name in CHANGEABLE if name not in self._unsaid and found.settings.takes(name)]
         beside = space is not None and not seen.is_cuda and self.policy.distribution is not None
         self.watcher = Watcher(
             self,
             self._facts,
             address=server_of(url, say) if self._reports else None,
-            library="a PPO in one file",
+            library="a PPO in one file" + (f", its agent {number}" if number > 1 else ""),
             changeable=(*changeable, *(["learning_rate"] if alpha else [])),
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
+            unnamed=self._unsaid,
         )
+
+    @property
+    def index(self) -> int:
+        """Of the latest update that has begun."""
+        return self._index
 
     @property
     def optimizer(self) -> Any:
@@ -133,15 +181,21 @@ class NamedLoop(Loop):
         called for it costs.
         """
         found, watcher = self.found, self.watcher
+        if self._count + 1 in self._to_check:
+            return False
         if variables is not found.variables or self._over or watcher.off or perf_counter() >= watcher.next_look:
             return False
         try:
-            if found["log_probs"] is not self._log_probs or self._still_there(found):
+            if self._is_anothers(found) or self._still_there(found):
                 return False
             self._note(found, loss)
         except Exception:  # which comes again, and is told
             return False
         return True
+
+    def _is_anothers(self, found: Found) -> bool:
+        """Whether log π_old is that of another update than the latest: another array, or the same one written anew."""
+        return found["log_probs"] is not self._log_probs or version_of(self._log_probs) != self._version
 
     def _still_there(self, found: Found) -> list[str]:
         """Which of log π and V are still those of the latest minibatch. Where both are, this is another loss: of an
@@ -169,12 +223,19 @@ class NamedLoop(Loop):
         """The loss of a minibatch is there."""
         self.found = found
         still = self._still_there(found)
-        if found["log_probs"] is not self._log_probs and len(still) < len(BOTH):
+        anothers = self._is_anothers(found)
+        if anothers and len(still) < len(BOTH):
             self.finish(stopped_by_kl=True)  # whatever is left of the one before was not to be
             self._collected(found, loss)
-        if self._update is None or self.watcher.off or self._over:
+        if self._update is None or self.watcher.off:
+            return
+        if self._over:
+            if not anothers and not still and not self._update.stopped_by_kl and reaches(loss, self._weights):
+                self._lose(LONGER.format(epochs=self._facts.epochs, minibatches=self._count))
             return
         if len(still) == len(BOTH):
+            if self._unsaid and self._count == 1:
+                self._terms = self._terms.plus(coefficients_in(found, loss, self._unsaid))
             if self._steps < self._steps_each and reaches(loss, self._weights):
                 self._loss = self._loss + loss.detach()  # terms that are differentiated one by one add up to it
         elif still:
@@ -182,7 +243,8 @@ class NamedLoop(Loop):
             self._lose(BY_HALVES.format(old=old, new=new))
         else:
             self._note(found, loss)
-            self._at(PhaseKind.LOSS)
+            if self._count not in self._to_check or self._is_still_like_it(found, loss):
+                self._at(PhaseKind.LOSS)
 
     def clipped(self, norm: Tensor, weights: Sequence[Tensor]) -> None:
         """The limit of these weights' gradient's norm has been applied; where the critic's are limited by themselves,
@@ -229,6 +291,7 @@ class NamedLoop(Loop):
         if self._over or self._update is None:
             return
         self._over = True
+        self._compare_coefficients()
         self._update.known["told_loss"] = float(self._loss)
         known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
         self._update.known |= known
@@ -253,8 +316,50 @@ class NamedLoop(Loop):
         return any(one is optimizer for one in self._optimizers) or moves(optimizer, self._weights)
 
     def _lose(self, why: str) -> None:
-        say(ANOTHER.format(index=self._index, why=why))
-        self.watcher.close(finished=False)
+        sentence = ANOTHER.format(index=self._index, why=why)
+        say(sentence)
+        self.watcher.close(cause={"summary": sentence})
+
+    def _check(self, found: Found, loss: Tensor) -> None:
+        """Whether they are what they are called; where c₁ and c₂ of `args` are not those of the loss, as where they
+        fall by themselves, or the value loss has no ½, with those of the loss from now on.
+
+        Raises:
+            Unlike: they are not.
+        """
+        try:
+            self._sound = (check_moved if self._unsaid else check)(found, loss, self._facts)
+        except Unlike as why:
+            said, self._unsaid = self._unsaid, tuple(SYMBOLS)
+            try:
+                self._terms = coefficients_in(found, loss, self._unsaid)
+                self._coefficients = self._terms.settings(self._unsaid)
+                if not check_moved(found, loss, self._facts_now(found)):  # where all is divided by 2, these are too
+                    raise Unlike
+            except Unlike:
+                self._unsaid = said
+                raise why from None
+
+    def _is_still_like_it(self, found: Found, loss: Tensor) -> bool:
+        """Whether a later minibatch of the update is what it is taken for, too."""
+        self._to_check -= {self._count}
+        try:
+            self._sound = check_moved(found, loss, self._facts)
+        except Unlike as why:
+            self._lose(str(why))
+            return False
+        return True
+
+    @guarded
+    def _compare_coefficients(self) -> None:
+        """Whether what was differentiated one by one came to what the update is shown with."""
+        if not self._terms.whole:  # they are told, or the update has ended within its first minibatch
+            return
+        now = self._terms.settings(self._unsaid)
+        if not all(isclose(value, self._coefficients[name], rel_tol=NEARLY) for name, value in now.items()):
+            said = [", ".join(f"{one:.6g}" for one in found.values()) for found in (self._coefficients, now)]
+            names = " and ".join(SYMBOLS[name] for name in now)
+            self._lose(ADDED.format(names=names, old=said[0], new=said[1]))
 
     def _count_anew(self, found: Found) -> None:
         """An epoch has come to what is left of its samples: to a smaller minibatch, or to the next epoch."""
@@ -267,22 +372,31 @@ class NamedLoop(Loop):
         """A rollout is whole, and its first loss."""
         self._index += 1
         self._optimizers = optimizers_in(found.variables)
+        if self._unsaid:
+            self._terms = coefficients_in(found, loss, self._unsaid)
+            if self._terms.whole:  # it may let them fall
+                self._coefficients = self._terms.settings(self._unsaid)
         before, facts = self._facts, self._facts_now(found)
         for name in self._changed if self._reports else ():
             self.watcher.changed(name, getattr(before, name), getattr(facts, name), self._index)
         self._changed = ()
+        often = self._index <= CHECKED or self._index % CHECKED == 1
+        checked = self._reports and (often or self.watcher.attended or not self._checked)
         try:
-            if self._reports and (self._index % CHECKED == 1 or self.watcher.attended):
-                check(found, loss, facts)
+            if checked and self._sound:
+                self._check(found, loss)
+                facts, self._checked = self._facts, True
         except Unlike as why:
             self._lose(str(why))
             return
-        self._log_probs = found["log_probs"]
-        rewards, starts = taken(found["rewards"], np.float32), taken(found["dones"], np.bool_)
+        self._log_probs, self._version = found["log_probs"], version_of(found["log_probs"])
+        layout = layout_of(found)
+        rewards, starts = (taken(found[name], kind).reshape(layout) for name, kind in ROLLED)
         ends = np.concatenate([starts[1:], taken(found["next_done"], np.bool_).reshape(1, -1)])
         cut, ended = self._acting.rollout(rewards, ends, self.steps)
         self.steps += rewards.size
-        form = ScriptForm(self.policy.discrete, (facts.discount or 0.0) * (facts.gae_lambda or 0.0))
+        decays = [nan if one is None else one for one in (facts.discount, facts.gae_lambda)]
+        form = ScriptForm(self.policy.discrete, prod(decays))
         remembers = isinstance(self.policy, RememberingAgent)
         source = form, Scripted.of(found, ends, cut, remembers=remembers)
         alpha = float("nan") if facts.learning_rate is None else facts.learning_rate
@@ -296,6 +410,7 @@ class NamedLoop(Loop):
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
         args = found["args"]
         self._count, self._per_epoch = 0, facts.minibatches
+        self._to_check = {self._per_epoch, self._per_epoch * facts.epochs} if checked and self._sound else set()
         self._whole = -1 if self._drops or not rewards.size % update.size else facts.minibatches - 1
         self._brief, self._norms = update.brief, update.gradient_norms
         update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
@@ -305,9 +420,10 @@ class NamedLoop(Loop):
 
     def _facts_now(self, found: Found) -> Facts:
         """As a rule they are what they were, but for α."""
-        said, alpha = settings_in(found), alpha_of(found, self.optimizer)
+        said = *settings_in(found), *self._coefficients.values()
+        alpha = alpha_of(found, self.optimizer)
         if said != self._said or alpha is None:
-            self._said, self._facts = said, facts_in(found, alpha, drops=self._drops)
+            self._said, self._facts = said, facts_in(found, alpha, self._coefficients, drops=self._drops)
         elif alpha != self._facts.learning_rate:
             self._facts = self._facts.at(alpha)
         return self._facts
@@ -324,3 +440,8 @@ class NamedLoop(Loop):
             else:
                 self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)
+
+
+def version_of(array: Any) -> int:
+    """How often it has been written to, where torch counts that."""
+    return 0 if array is None or not isinstance(array, Tensor) or array.is_inference() else array._version

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ppo_scope.attach.record import Batch
-from ppo_scope.attach.single_file.agent import AGREES, Agent, asked, distribution_of, put_together
+from ppo_scope.attach.single_file.agent import Agent, asked, meant_by, put_together
 from ppo_scope.probes.record import Minibatch, Update
 
 STATES, STARTS = "initial_lstm_state", "b_dones"
@@ -54,10 +54,8 @@ class RememberingAgent(Agent):
                 found, outputs = asked(module, observations[samples], actions[samples], *given)
         except Exception:  # an agent that is called otherwise
             return None
-        if outputs is None or not torch.allclose(found[1], log_prob.detach(), atol=AGREES, rtol=AGREES):
-            return None
-        made.distribution = distribution_of(outputs)
-        return made
+        made.distribution = meant_by(outputs, actions[samples], found[1], log_prob.detach())
+        return None if made.distribution is None else made
 
     def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
         outputs = self._asked(module, batch, torch.arange(len(batch.values)))[1]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ppo_scope.attach.arrays import deltas_of, taken
 from ppo_scope.attach.record import Batch, Episode, Rollout
-from ppo_scope.attach.single_file.named import Found
+from ppo_scope.attach.single_file.named import CLOSE, Found
 from ppo_scope.attach.single_file.remembering import STARTS, STATES, RememberedBatch
 from ppo_scope.probes.record import Bools, Floats
 
@@ -27,7 +27,7 @@ class ScriptForm(NamedTuple):
     choices: bool
     """Actions are kept as numbers with a fraction, and are choices."""
     decay: float
-    """γ·λ."""
+    """γ·λ; NaN: one of them is not told."""
 
     @property
     def arrays(self) -> int:
@@ -99,6 +99,20 @@ class Scripted(NamedTuple):
         return RememberedBatch(**told, states=(hidden, cell), starts=starts)
 
     def deltas(self, form: ScriptForm) -> Floats:
-        """δ"""
-        found: Floats = deltas_of(self.numbers[2].reshape(self.ends.shape), self.ends, form.decay)
-        return found
+        """δ, NaN where it is not known."""
+        _, values, advantages, targets, _ = self.numbers
+        added = as_added(advantages, targets - values, float(np.abs(targets).max(initial=0.0))).reshape(self.ends.shape)
+        return np.where(self.ends, added, deltas_of(added, self.ends, form.decay))
+
+
+def as_added(advantages: Floats, raw: Floats, size: float) -> Floats:
+    """Â [S] as it was added up of δ: over a whole rollout it may be normalised since, while V_targ − V, `raw`, is not.
+    NaN: it is neither. `size`: of V_targ, whose last digits `raw` has lost.
+    """
+    if np.allclose(advantages, raw, rtol=CLOSE, atol=CLOSE * size):
+        return advantages
+    spread = raw - raw.mean()
+    slope = float(spread @ advantages) / max(float(spread @ spread), 1e-30)
+    off = advantages - advantages.mean() - slope * spread
+    scaled = slope > 0 and np.abs(off).max() <= CLOSE * (np.abs(advantages).max() + slope * size)
+    return raw if scaled else np.full_like(advantages, np.nan)
