@@ -136,6 +136,28 @@ def test_where_no_ppo_is_found_it_says_what_it_looked_for_and_the_other_ways(tmp
     assert watching.process.returncode == 3
 
 
+TRAINS_OTHERWISE = """
+import time, torch
+policy = torch.nn.Linear(2, 2)
+class Agent:
+    def improve(self, old, adv):
+        entropy, ratio = torch.zeros(4), (policy(torch.ones(4, 2)).log_softmax(1)[:, 0] - old).exp()
+        (-(ratio * adv).mean()).backward()
+for _ in range(60):
+    Agent().improve(torch.zeros(4), torch.ones(4))
+time.sleep(600)
+"""
+
+
+def test_that_no_ppo_is_found_is_said_while_the_script_trains_on_with_what_was_there(tmp_path):
+    (tmp_path / "mine.py").write_text(TRAINS_OTHERWISE)
+    with Watching("mine.py", folder=tmp_path) as watching:
+        watching.said(r"No PPO has been found in mine\.py so far, in 50 calls of `backward`\.")
+        said = "".join(watching.lines)
+        assert "of these, ratio, entropy are at " in said and "mine.py:7)" in said
+        assert "ppo_scope.Scope in its loop" in said and watching.process.poll() is None
+
+
 def test_a_script_that_fails_before_its_ppo_says_so_in_place_of_what_was_looked_for(tmp_path):
     (tmp_path / "train.py").write_text("import no_such_package")
     with Watching("train.py", folder=tmp_path) as watching:

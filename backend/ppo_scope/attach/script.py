@@ -29,6 +29,10 @@ LEARNERS = (
 )
 NOT_FOUND = "No PPO was found in {script}."
 LOOKED = "Looked for: `learn` of a PPO of Stable-Baselines3 or sb3-contrib; {named}."
+SO_FAR = (
+    "No PPO has been found in {script} so far, in {calls} calls of `backward`. It trains on, and is shown should one "
+    "be found."
+)
 OTHERS = "Two other ways: ppo_scope.watch(model) in the script, or ppo_scope.Scope in its loop; see docs/attach.md."
 FAILED = "{script} has failed before a PPO was found in it: {error}"
 
@@ -40,7 +44,8 @@ def main(arguments: list[str]) -> None:
     sys.argv = arguments[1:] if as_module else arguments
     script = sys.argv[0]
     sys.path[0] = str(Path.cwd()) if as_module else str(Path(script).resolve().parent)
-    here, lookout = os.getpid(), Lookout(refused=lambda why: _tell(script, why))
+    here = os.getpid()
+    lookout = Lookout(refused=lambda why: _tell(script, why), doubts=lambda: _doubt(script, lookout))
     look_at_models(script)
     lookout.begin()
     whole, error = False, None
@@ -66,6 +71,13 @@ def _explain(script: str, error: Exception | None, looked: str) -> None:
         _complain(script, FAILED.format(script=script, error="".join(traceback.format_exception_only(error)).strip()))
     else:
         _complain(script, NOT_FOUND.format(script=script), looked, OTHERS)
+
+
+def _doubt(script: str, lookout: Lookout) -> None:
+    """Nothing of it was shown so far, though it learns."""
+    if not FOUND.is_set:  # by another way
+        why = SO_FAR.format(script=script, calls=lookout.calls)
+        _complain(script, why, LOOKED.format(named=lookout.why_none()), OTHERS)
 
 
 def _complain(script: str, why: str, looked: str = "", remedy: str = "") -> None:

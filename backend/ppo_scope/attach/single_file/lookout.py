@@ -21,7 +21,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ppo_scope.attach.ranks import Ranks
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
-from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in
+from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
 from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop
 from ppo_scope.attach.watcher import say
 
@@ -38,15 +38,23 @@ AGAIN = (
     "An agent whose run was taken for finished, since another one has made two updates meanwhile, learns on at "
     "{place}: of it nothing more is shown."
 )
+DOUBTS_AFTER = 50
+"""Calls of `backward` in which nothing was found: then that is said, since a training may go on for days."""
+SOME = "of these, {names} are at {place}"
 NOT_IN_ALL = "not all of the processes that train together can be shown, or there is no server"
 
 
 class Lookout:
     """Looks at who calls `backward`, until one is found, and then follows that one, and others that learn in turns."""
 
-    def __init__(self, url: str | None = None, refused: Callable[[str], None] = lambda _: None) -> None:
-        """`refused` is told why what looks like a PPO is not shown."""
-        self._url, self._told_why = url, refused
+    def __init__(
+        self,
+        url: str | None = None,
+        refused: Callable[[str], None] = lambda _: None,
+        doubts: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`refused` is told why what looks like a PPO is not shown; `doubts`, once, that nothing does so far."""
+        self._url, self._told_why, self._doubts = url, refused, doubts
         self.loop: NamedLoop | None = None
         """The one that has learned last."""
         self._turns: dict[NamedLoop, tuple[int, int]] = {}
@@ -56,6 +64,7 @@ class Lookout:
         self.calls = 0
         """Of `backward`, by whomever."""
         self.nearest: Found | None = None
+        self._some: tuple[list[str], str] = [], ""  # the most of the names that one caller had, and where
         self._refused: set[str] = set()
         self._said_again = False
         self._shown: list[weakref.ref[Any]] = []  # what has learned in runs that are over
@@ -102,7 +111,8 @@ class Lookout:
         seen = f"{LOOKED_FOR.format(names=names)} (it was called {self.calls} times"
         if self.nearest is not None and (missing := self.nearest.missing()):
             return f"{seen}; at {self.nearest.place} there is no {', '.join(missing)})"
-        return f"{seen})"
+        some, place = self._some
+        return f"{seen}; {SOME.format(names=', '.join(some), place=place)})" if some else f"{seen})"
 
     def _look(self, frame: FrameType, loss: Tensor) -> None:
         self.calls += 1
@@ -115,6 +125,11 @@ class Lookout:
                 loop.alone()
             return
         found = found_in(frame, self.loop.found if self.loop is not None else None)
+        if self.loop is None and self._waiting is None and not self._refused and self.calls <= DOUBTS_AFTER:
+            if found is None and len((some := names_at(frame))[0]) > len(self._some[0]):
+                self._some = some
+            if self.calls == DOUBTS_AFTER:
+                self._doubts()
         if found is None:
             return
         learner = learner_in(found)

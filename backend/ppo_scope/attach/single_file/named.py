@@ -147,6 +147,20 @@ def found_in(frame: FrameType | None, like: Found | None = None) -> Found | None
     return None
 
 
+def names_at(frame: FrameType) -> tuple[list[str], str]:
+    """Which of the names one of the nearest callers has, of those the one with the most, and where that is."""
+    best: tuple[list[str], str] = [], ""
+    caller: FrameType | None = frame
+    for _ in range(DEEP):
+        if caller is None:
+            break
+        some = [one for called in NAMES.values() for one in called if one in caller.f_locals]
+        if len(some) > len(best[0]):
+            best = some, f"{caller.f_code.co_filename}:{caller.f_lineno}"
+        caller = caller.f_back
+    return best
+
+
 def brief_of(found: Found, epoch: int = 0) -> Brief:
     """The minibatch at hand."""
     samples, log_prob, entropy = found["samples"], found["log_prob"].detach(), found.get("entropy")
@@ -348,7 +362,8 @@ def facts_in(
     for name in ("clip_range", "entropy_coef"):
         told[name] = float(told[name])
     told["value_clip_range"] = told["clip_range"] if getattr(args, "clip_vloss", False) else None
-    told["normalize_advantages"] = "minibatch" if getattr(args, "norm_adv", False) else "off"
+    if hasattr(args, "norm_adv"):  # else it may stand in the code
+        told["normalize_advantages"] = "minibatch" if args.norm_adv else "off"
     told["anneal_learning_rate"] = bool(getattr(args, "anneal_lr", False))
     if alpha is not None:
         told["learning_rate"] = alpha
