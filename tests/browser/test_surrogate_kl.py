@@ -35,8 +35,11 @@ def start(server, page):
 
 
 def walk(dashboard, update, minibatches):
-    """Into an update, so many minibatches of its epochs of 4 each."""
-    for number in range(minibatches):
+    """Into an update, so many minibatches of its epochs of 4 each: by epochs, as far as these go."""
+    epochs = (minibatches - 1) // 4
+    for epoch in range(epochs):
+        dashboard.step("epoch", update=str(update), epoch=str(epoch + 1), phase="epoch")
+    for number in range(4 * epochs, minibatches):
         place = {"epoch": str(number // 4 + 1), "minibatch": str(number % 4 + 1), "phase": "step"}
         dashboard.step("minibatch", update=str(update), **place)
 
