@@ -9,7 +9,6 @@ from tests.browser.guide.guided import LIT, MAY_HEAR_LATE, SEED, TRIALS, Guided,
 from tests.browser.test_runs import beside, items, opener_of
 from tests.live import LiveServer
 
-
 OWN = (1, 3, 7)
 """The chapters that find their point in the run at hand, in one of these tests."""
 
