@@ -23,6 +23,12 @@ PAINTED = """wanted => new Promise((tell) => {
 })"""
 """What the page says that it has painted, as soon as that is what is wanted, or after a second."""
 
+BEFORE_A_STEP = """() => {
+    const painted = document.body?.dataset.sequence ?? "";
+    return [painted, document.querySelector("select[aria-label='Step size']")?.value];
+}"""
+"""Which moment is painted, and how far a step goes."""
+
 
 def until(look, satisfied=bool, patience=PATIENCE):
     """Look again and again until it satisfies, for so many milliseconds; at first often, since most comes at once.
@@ -100,8 +106,9 @@ class Dashboard:
 
     def step(self, size="update", **then):
         """Until another moment is painted that this is true of, as it may be of the one before."""
-        before = self.data().get("sequence", "")
-        self.page.get_by_label("Step size").select_option(size)
+        before, chosen = self.page.evaluate(BEFORE_A_STEP)
+        if chosen != size:  # to find it and to choose what is chosen would cost a tenth of a step
+            self.page.get_by_label("Step size").select_option(size)
         self.press("Step")
         return self.at(state="paused", sequence=rf"(?!{before}$)\d+", **then)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.dashboard import until
+from tests.browser.dashboard import panels_alone, until
 
 TALL = {"width": 1440, "height": 2200}
 PANELS = ("Ratio histogram", "Clip mask", "KL and clipping", "Loss components")
@@ -24,7 +24,7 @@ def play_on(played, update):
 
 def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage, page):
     page.set_viewport_size(TALL)  # what is out of sight is not drawn
-    played = stage()
+    played = stage(query=panels_alone("Environment", *PANELS))
     play_on(played, 4)
     played.dashboard.at(update="5", phase="rollout")
     for name in PANELS:
@@ -51,7 +51,7 @@ def test_after_pause_the_last_whole_update_stays_on_show_dimmed_and_named(stage,
 
 def test_who_steps_to_a_rollout_sees_it(stage, page):
     page.set_viewport_size(TALL)
-    played = stage()
+    played = stage(query=panels_alone("Environment", *PANELS))
     played.state("running", playing=False)
     played.run["update"] = 4
     played.snapshot(4, "rollout")

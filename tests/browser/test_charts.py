@@ -429,7 +429,7 @@ TIMERS = """() => {
 
 def test_nothing_waits_for_a_drawing_that_is_done(shared_server, window, page):
     window.script(f"({TIMERS})()")
-    dashboard = Dashboard(page, shared_server().url)
+    dashboard = Dashboard(page, only(shared_server(), *CHARTS))
     dashboard.step(update="1").step(update="2")
     seen = until(lambda: page.evaluate("window.waits"), lambda waits: waits["begun"] == waits["ended"] > 0)
     assert seen["ended"] >= 3, "for what it began with, and for each step"

@@ -51,7 +51,7 @@ def assert_mask_equals(mask, found):
 
 
 def test_all_six_panels_are_there_and_draw_and_at_full_speed_the_newest(server, page):
-    paused = Dashboard(page, server("--paused", "--seed", SEED).url)
+    paused = Dashboard(page, only(server("--paused", "--seed", SEED), *PANELS))
     for name in PANELS:
         assert paused.panel(name).is_visible()
     paused.step(update="1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, only, until
+from tests.browser.dashboard import Dashboard, only, panels_alone, until
 from tests.browser.stage import snapshot
 
 
@@ -10,6 +10,12 @@ from tests.browser.stage import snapshot
 def ill(lasting):
     """After an update: a critic that is never trained, and a step that is far too long."""
     return lasting("--value-coef", "0", "--learning-rate", "0.1", update=1, panels=["Health"])
+
+
+@pytest.fixture
+def stage(stage):
+    """With this panel alone."""
+    return lambda **how: stage(query=panels_alone("Health"), **how)
 
 
 def shown(dashboard):

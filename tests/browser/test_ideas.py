@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.browser.dashboard import Dashboard, until
-from tests.browser.test_first_light import SEED
+from tests.browser.dashboard import until
 
 LIT = """[...document.querySelectorAll(".lit")].map((e) => e.matches(".panel") ? e.ariaLabel
     : e.matches(".setting") ? e.dataset.setting : `symbol ${e.dataset.idea}`)"""
@@ -12,16 +11,17 @@ BY_CLIP = {"Ratio histogram", "Clip mask", "Surrogate", "KL and clipping"}
 
 
 @pytest.fixture
-def paused(server, page):
-    dashboard = Dashboard(page, server("--paused", "--seed", SEED).url)
-    return dashboard.step(update="1")
+def paused(lasting):
+    """A page with all panels; the pointer leads to nothing in it."""
+    return lasting(update=1)
 
 
 def lit(page, satisfied):
     return until(lambda: set(page.evaluate(LIT)), satisfied)
 
 
-def test_a_symbol_lights_its_slider_and_panels_and_the_other_way_round(paused, page):
+def test_a_symbol_lights_its_slider_and_panels_and_the_other_way_round(paused):
+    page = paused.page
     epsilon = page.get_by_role("button", name="upper edge of the clip")
     panels = set(page.evaluate("[...document.querySelectorAll('.panel[data-idea~=clip]')].map(e => e.ariaLabel)"))
     assert panels >= BY_CLIP
@@ -41,7 +41,8 @@ def test_a_symbol_lights_its_slider_and_panels_and_the_other_way_round(paused, p
         lit(page, lambda found: not found)
 
 
-def test_a_panel_lights_its_symbols_and_sliders_and_no_other_panel(paused, page):
+def test_a_panel_lights_its_symbols_and_sliders_and_no_other_panel(paused):
+    page = paused.page
     panel = paused.panel("Clip mask")
     panel.scroll_into_view_if_needed()
     ideas = panel.get_attribute("data-idea").split()

@@ -9,7 +9,7 @@ import torch
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
-from tests.browser.dashboard import Dashboard, only, until
+from tests.browser.dashboard import Dashboard, only, panels_alone, until
 from tests.browser.stage import snapshot
 from tests.browser.test_first_light import SEED, computed
 from tests.browser.test_surrogate_kl import CHANGES, FAST, TALL, readout, walk
@@ -221,7 +221,8 @@ def test_what_is_said_of_a_preview_covers_no_title(paused, page):
 
 def test_who_watches_sees_what_is_pending_and_in_slow_motion_it_goes_when_it_is_applied(server, new_page):
     live = server("--paused", "--seed", SEED, *FAST)
-    leader, viewer = (Dashboard(new_page(), url) for url in (live.url, live.base))
+    alone = live.base + panels_alone("Clip mask")
+    leader, viewer = (Dashboard(new_page(), url) for url in (f"{alone}#token={live.token}", alone))
     leader.step(update="1")
     viewer.at(update="1")
     leader.page.get_by_label("Speed").select_option("4")
@@ -238,9 +239,9 @@ def test_a_preview_does_not_depend_on_which_panels_are_in_view(server, new_page)
     live = server("--paused", "--seed", SEED, *FAST)
     label = "() => document.querySelector('#formula .whose').innerText"
     shown = []
-    for query in ("", "?panels=episodic-return"):
+    for panels in (ALL, ["Episodic return"]):
         page = new_page()
-        dashboard = Dashboard(page, live.url.replace("#", f"{query}#"))
+        dashboard = Dashboard(page, only(live, *panels))
         if not shown:
             dashboard.step(update="1").type("Clip range", 0.05)
         shown.append(until(lambda: page.evaluate(label), lambda text: text.startswith("preview ε = 0.05")))  # noqa: B023

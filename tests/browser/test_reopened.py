@@ -10,7 +10,9 @@ from tests.live import LiveServer
 
 FEW = ("--num-envs", "4", "--rollout-steps", "32", "--minibatches", "2", "--epochs", "2", "--seed", "7")
 TALL = {"viewport": {"width": 1440, "height": 4200}}
-TEXTS = """() => {
+TEXTS = """async () => {
+    await fetch("api/health");
+    await new Promise((idle) => requestIdleCallback(idle));
     const text = (part) => part.innerText.replace(/\\s+/g, " ");
     const summaries = [...document.querySelectorAll("#panels [id$=-summary]")].map((one) => [one.id, text(one)]);
     return Object.fromEntries([["Formula", text(document.getElementById("formula"))], ...summaries]);

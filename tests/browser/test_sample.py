@@ -67,7 +67,7 @@ BELOW = """async (canvas) => {
 
 
 def test_the_marks_of_a_selected_sample_cover_no_number_of_the_axis_below(lasting):
-    paused = lasting(update=2, panels=LOOKED_AT)
+    paused = lasting(update=1, panels=LOOKED_AT)
     canvas = paused.panel("Clip mask").locator("canvas").first
     click(paused, 6, 0, full=False)
     before = until(lambda: canvas.evaluate(BELOW), lambda pixels: "255" in pixels)
@@ -77,8 +77,8 @@ def test_the_marks_of_a_selected_sample_cover_no_number_of_the_axis_below(lastin
 
 
 def test_a_click_in_the_mask_shows_the_sample_as_the_trainer_computed_it(lasting):
-    paused = lasting(update=2, panels=LOOKED_AT)
-    arrays = computed(2).arrays
+    paused = lasting(update=1, panels=LOOKED_AT)
+    arrays = computed(1).arrays
     trained = np.argwhere(arrays["region_new"] != Region.NOT_TRAINED)
     for environment, step in trained[[10, len(trained) // 2, -20]].tolist():
         facts = click(paused, environment, step)
@@ -163,13 +163,16 @@ def test_a_sample_is_stepped_through_by_buttons_and_by_keys(lasting):
     assert paused.update() == 1, "the arrow keys are the panel's while it has the focus"
 
 
-def test_the_mask_selects_by_keyboard(look_at, page):
-    paused = look_at(update=1, panels=LOOKED_AT)
+def test_the_mask_selects_by_keyboard(lasting):
+    paused = lasting(update=1, panels=LOOKED_AT)
+    keyboard = paused.page.keyboard
+    click(paused, 2, 40)
+    paused.page.mouse.move(0, 0)
     paused.panel("Clip mask").locator("canvas").first.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
-        page.keyboard.press(key)
+        keyboard.press(key)
     until(lambda: "Environment 1, step 1" in paused.panel("Clip mask").locator(".tip").inner_text())
-    page.keyboard.press("Enter")
+    keyboard.press("Enter")
     shown(paused, environment=1, step=1)
 
 
@@ -326,42 +329,10 @@ SEEN = """() => {
 }"""
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "query"),
-    [(1440, 900, ""), (1920, 1080, "?theme=projector"), (1024, 768, "")],
-    ids=["usual", "projector", "narrow"],
-)
-def test_it_stands_beside_the_mask_and_whole(look_at, page, width, height, query):
-    page.set_viewport_size({"width": width, "height": height})
-    dashboard = look_at(update=1, query=query)
-    dashboard.panel("Sample").scroll_into_view_if_needed()
-    choose(dashboard, "smallest r")
-    until(lambda: sample(dashboard).get_attribute("data-ratio"))
-    with previewed(dashboard, "Clip range", 0.2, 0.01):
-        until(dashboard.panel("Sample").locator(".sample-preview").is_visible)
-        whole = {"level": True, "beside": True, "hidden": 0, "wide": 0, "cut": False}
-        until(lambda: page.evaluate(SEEN), lambda seen: seen == whole, 10_000)  # the mask has its size a frame later
-
-
 BEYOND = "e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]"
 CUT = """sample => [...sample.querySelectorAll(".sums span:not(.visually-hidden), dt, dd, h3, [role=rowheader]")]
     .filter((part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflow !== "visible")
     .map((part) => part.textContent)"""
-
-
-@pytest.mark.parametrize(("theme", "width", "height"), [("light", 1440, 900), ("projector", 1920, 1080)])
-def test_all_that_matters_is_seen_without_scrolling(look_at, page, theme, width, height):
-    page.set_viewport_size({"width": width, "height": height})
-    dashboard = look_at(update=1, query=f"?theme={theme}")
-    dashboard.panel("Sample").scroll_into_view_if_needed()
-    until(dashboard.panel("Sample").locator(".cover").is_hidden)
-    dashboard.panel("Sample").get_by_label("Find a sample").select_option(label="an inside one")
-    shown(dashboard, region=int(Region.INSIDE))
-    until(lambda: dashboard.panel("Sample").locator("img").evaluate("image => image.complete && image.naturalWidth"))
-    assert max(sample(dashboard).evaluate(BEYOND)) <= 0
-    assert sample(dashboard).evaluate(CUT) == []
-
-
 BROKEN = """sample => [...sample.querySelectorAll(".sums > div > span:not(.role), .choices [role=rowheader]")]
     .filter((part) => {
         const broken = part.offsetHeight > 2 * parseFloat(getComputedStyle(part).fontSize);
@@ -370,13 +341,40 @@ BROKEN = """sample => [...sample.querySelectorAll(".sums > div > span:not(.role)
     .map((part) => part.textContent)"""
 
 
-@pytest.mark.parametrize(("theme", "width"), [("projector", 1024), ("light", 390)])
-def test_in_a_narrow_panel_no_number_of_the_calculation_is_broken_and_no_action_cut(look_at, page, theme, width):
-    page.set_viewport_size({"width": width, "height": 768})
+@pytest.mark.parametrize(
+    ("theme", "usual", "beside", "narrow"),
+    [("light", (1440, 900), (1024, 768), (390, 768)), ("projector", (1920, 1080), None, (1024, 768))],
+    ids=["light", "projector"],
+)
+def test_it_stands_beside_the_mask_whole_and_in_a_narrow_window_nothing_of_it_is_broken(
+    look_at, page, theme, usual, beside, narrow
+):
+    def resize(size):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        dashboard.panel("Sample").scroll_into_view_if_needed()
+
+    page.set_viewport_size({"width": usual[0], "height": usual[1]})
     dashboard = look_at(update=1, query=f"?theme={theme}")
-    dashboard.panel("Sample").scroll_into_view_if_needed()
-    until(dashboard.panel("Sample").locator(".cover").is_hidden)
-    dashboard.panel("Sample").get_by_label("Find a sample").select_option(label="an inside one")
+    resize(usual)
+    choose(dashboard, "an inside one")
+    shown(dashboard, region=int(Region.INSIDE))
+    until(lambda: dashboard.panel("Sample").locator("img").evaluate("image => image.complete && image.naturalWidth"))
+    assert max(sample(dashboard).evaluate(BEYOND)) <= 0
+    assert sample(dashboard).evaluate(CUT) == []
+
+    choose(dashboard, "smallest r")
+    shown(dashboard)
+    with previewed(dashboard, "Clip range", 0.2, 0.01):
+        until(dashboard.panel("Sample").locator(".sample-preview").is_visible)
+        whole = {"level": True, "beside": True, "hidden": 0, "wide": 0, "cut": False}
+        for size in filter(None, (usual, beside)):
+            resize(size)
+            until(
+                lambda: page.evaluate(SEEN), lambda seen: seen == whole, 10_000
+            )  # the mask has its size a frame later
+
+    resize(narrow)
+    choose(dashboard, "an inside one")
     shown(dashboard, region=int(Region.INSIDE))
     assert sample(dashboard).evaluate(BROKEN) == []
 

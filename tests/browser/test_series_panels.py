@@ -24,6 +24,7 @@ from tests.live import LiveServer
 from tests.moments import moment_at
 
 SEED, RATE = "7", 0.003  # so fast that ratios leave 1 ± ε
+SERIES = ("Episodic return", "Ratio histogram", "Advantages", "Loss components", "KL and clipping")
 UPDATES = 2
 MINIBATCHES = 10  # of the next update
 TERMS = ("loss", "policy_loss", "value_term", "entropy_term")
@@ -138,11 +139,11 @@ def told():
 
 @pytest.fixture(scope="module")
 def dashboard(windows, tmp_path_factory):
-    """A paused run, on a page that is high enough for every panel to be in sight, and so measured."""
+    """A paused run, on a page that is high enough for its panels to be in sight, and so measured."""
     server = LiveServer("--paused", "--seed", SEED, "--learning-rate", str(RATE), folder=tmp_path_factory.mktemp("run"))
     faults = Faults()
-    with windows.lent(faults, viewport={"width": 1440, "height": 2400}) as window:
-        yield Dashboard(window.tab, server.url)
+    with windows.lent(faults, viewport={"width": 1440, "height": 1800}) as window:
+        yield Dashboard(window.tab, only(server, *SERIES, "Clip mask", "Sample"))
     server.stop()
     assert not faults.unexpected()
 

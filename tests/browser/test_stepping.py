@@ -5,7 +5,7 @@ import pytest
 
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
-from tests.browser.dashboard import Dashboard, only, until
+from tests.browser.dashboard import Dashboard, only, panels_alone, until
 from tests.browser.test_first_light import SEED, assert_mask_equals, computed
 
 LOOKED_AT = ("Clip mask", "Ratio histogram")
@@ -181,7 +181,7 @@ def test_who_only_watches_can_look_back_too(server, new_page):
     live = server("--paused", "--seed", SEED)
     leader = Dashboard(new_page(), only(live, *LOOKED_AT))
     leader.step(update="1").step(update="2")
-    viewer = Dashboard(new_page(), live.base)
+    viewer = Dashboard(new_page(), live.base + panels_alone(*LOOKED_AT))
     viewer.at(update="2")
     viewer.press("Back").at(update="1", live="false")
     assert leader.data()["update"] == "2"

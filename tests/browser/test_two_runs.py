@@ -330,6 +330,35 @@ def test_ranges_of_two_drawings_hold_what_either_needs(modules):
     assert (before, after, settled) == (0, 1, 1), "the first side is drawn once more, and no more often"
 
 
+DRAWN_BESIDE = """
+const { createStore, pageState, linkState, over } = await import("./state/store.js");
+const { h } = await import("./ui/dom.js");
+const { state } = createStore(over(linkState(), pageState));
+const run = (place, low, high) => ({ ...state, others: [], place, low, high });
+const drawn = [];
+const mount = (body, context) => ({
+    needs: [],
+    ready: () => true,
+    draw: ({ place, low, high }) => void (drawn[place] = context.range("up").fit(low, high, 1)),
+    resize() {},
+    summary: () => "",
+});
+const panel = { name: "A panel", probes: [], extras: [], compares: "beside", mount };
+const parts = () => ({ body: h("div", {}), cover: h("div", {}), text: h("p", {}), note: h("p", {}) });
+const grid = { around: () => ({}), observe() {}, forget() {}, save: () => h("p", {}) };
+const sides = m.createSides(panel, h("section", {}), parts(), grid);
+const others = [run(1, -5, 0.5), run(2, 0, 30)];
+await sides.draw({ ...run(0, 0, 1), others });
+return drawn.map(([low, high]) => [low, high]);
+"""
+
+
+def test_what_a_later_side_needs_has_those_before_it_drawn_once_more(modules):
+    """In one drawing: in a run that goes on the next one would hide that this one stood on other axes."""
+    first, *others = modules("grid/sides.js", DRAWN_BESIDE)
+    assert others == [first, first] and first[0] <= -5 and first[1] >= 30
+
+
 MEMBERS = """
 const { createStore, pageState, linkState, over } = await import("./state/store.js");
 const { createRecording } = await import("./source/recording.js");

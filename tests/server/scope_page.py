@@ -35,9 +35,9 @@ from ppo_scope.processes.spawning import CONTEXT
 from ppo_scope.server.serve import serve
 if {scripted} and CONTEXT.get_start_method() == "forkserver":
     CONTEXT.set_forkserver_preload([])
-for module, name, seconds in {sooner!r}:
-    module = importlib.import_module("ppo_scope.server." + module)
-    assert getattr(module, name) > seconds
+for of, name, seconds in {sooner!r} + {later!r}:
+    module = importlib.import_module("ppo_scope.server." + of)
+    assert (getattr(module, name) > seconds) == ((of, name, seconds) in {sooner!r})
     setattr(module, name, seconds)
 if __name__ == "__main__":
     library = Library(Path({kept!r})) if {kept!r} else None
@@ -49,10 +49,11 @@ if __name__ == "__main__":
 class ServerProcess:
     """`serve` in a process of its own, with a worker of the test's choice."""
 
-    def __init__(self, worker="obedient", *, paused=True, port=0, descriptors=None, kept="", sooner=()):
+    def __init__(self, worker="obedient", *, paused=True, port=0, descriptors=None, kept="", sooner=(), later=()):
         """`kept`: the folder that runs are kept in; empty: they are not.
 
         sooner: (module, constant, seconds) of how long the server waits, for a test that has to see the end of it.
+        later: the same for a test that has to be in time, however busy the machine is.
         """
         if ":" not in worker:
             worker = f"tests.server.scripted_workers:{worker}"
@@ -66,6 +67,7 @@ class ServerProcess:
             "scripted": scripted,
             "kept": str(kept),
             "sooner": tuple(sooner),
+            "later": tuple(later),
         }
         self.process = begin("-c", LAUNCH.format(**paths, **about), apart=scripted)
         self.output = []

@@ -66,21 +66,26 @@ def test_stop_ends_within_a_rollout(simulated):
     assert heard - start < 1 + SLACK and simulated.run.describe()["update"] <= 1
 
 
-def test_a_pause_comes_when_the_rollout_is_whole():
+def test_a_pause_comes_when_the_rollout_is_whole(tmp_path):
+    """Each rollout takes 20 s, unless the gate is open: what is said within it comes in time on any machine."""
+    gate = tmp_path / "gate"
     with House() as house:
-        house.start(env=SLOW, num_envs=1, rollout_steps=40, env_kwargs={"seconds": 0.03})
+        house.start(env=SLOW, num_envs=1, rollout_steps=40, env_kwargs={"seconds": 0.5, "gate": str(gate)})
         house.until(lambda: collecting(house))
         assert house.send("pause")[1] is None
         assert house.state(pausing=True)["state"] == "running"
+        gate.touch()
         state = house.state(state="paused")
         assert (state["update"], state["phase"], state["pausing"]) == (1, "rollout", False)
         assert house.send("step", size="update")[1] is None
-        assert house.state(state="paused")["phase"] == "update"
+        assert house.state(state="paused", phase="update")["update"] == 1
+        gate.unlink()
         house.send("set", name="clip_range", value=0.3)
         house.send("step", size="update")
-        house.until(lambda: collecting(house)["done"] < 30 and house.of("progress")[-1]["update"] == 2)
+        house.until(lambda: (house.of("progress")[-1]["update"], house.of("progress")[-1]["phase"]) == (2, "rollout"))
         house.send("pause")
         assert house.state(pausing=True)["pending"] == {"clip_range": 0.3}, "it is in use, which is told at the end"
+        gate.touch()
         assert house.state(state="paused")["pending"] == {}
 
 

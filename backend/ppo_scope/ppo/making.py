@@ -237,7 +237,8 @@ def _leave_out(settings: Settings, environment: Environment) -> Environment:
         raise UnusableEnvironment(
             f"leave_out: nothing would be left to look at; the parts are {', '.join(space.spaces)}"
         )
-    return FilterObservation(environment, kept)
+    wrapped: Environment = FilterObservation(environment, kept)
+    return wrapped
 
 
 def _for_images(name: str, wrapper: Callable[..., Environment]) -> Wrap:
