@@ -410,7 +410,8 @@ class NamedLoop(Loop):
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
         args = found["args"]
         self._count, self._per_epoch = 0, facts.minibatches
-        self._to_check = {self._per_epoch, self._per_epoch * facts.epochs} if checked and self._sound else set()
+        looks_again = checked and often and self._sound  # it takes more than a millisecond
+        self._to_check = {self._per_epoch, self._per_epoch * facts.epochs} if looks_again else set()
         self._whole = -1 if self._drops or not rewards.size % update.size else facts.minibatches - 1
         self._brief, self._norms = update.brief, update.gradient_norms
         update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
