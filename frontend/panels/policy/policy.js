@@ -25,7 +25,7 @@ const SMALL = 0.4; // probabilities of many actions: they do not need the whole 
 export const policy = {
   name: "Policy",
   title: "Policy",
-  hint: "What it would do in some states (environment·step; click one), and how sure it is",
+  hint: "In some states (environment·step; click one): its actions, and how sure it is",
   ideas: ["policy", "entropy"],
   probes: ["policy", "transitions"],
   extras: ["transitions"],
