@@ -287,7 +287,7 @@ def test_which_term_of_a_loss_is_another_one_is_said_to_the_page_as_well(monkeyp
     source, told = SCRIPT.read_text(encoding="utf-8"), []
     (script := tmp_path / "script.py").write_text(source.replace("b_returns[mb_inds]", "b_returns[: len(mb_inds)]"))
     monkeypatch.setattr("ppo_scope.attach.single_file.lookout.say", told.append)
-    monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, told.append))
+    monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, told.append, lambda: None))
     followed(monkeypatch, capfd, "--iterations", "1", script=script)
     assert len(told) == 2 and told[0] == told[1]
     assert "; v_loss is " in told[0] and "pg_loss" not in told[0]
