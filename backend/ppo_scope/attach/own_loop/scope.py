@@ -266,7 +266,8 @@ class Scope:
 
         Args:
             actions: [M, N, …], as the policy drew them.
-            rewards: as the environment gave them.
+            rewards: as the environment gave them: before they are scaled, and before γ·V(s′) is added where an episode
+                is cut. Returns are added up of these; what the loss takes instead is in `advantages` and `returns`.
             log_probs: log π_old(a|s).
             advantages: Â, before they are normalised.
             values: V_old(s); left out: there is no critic.
