@@ -65,6 +65,8 @@ class FaultyLoop:
     end by themselves, where else they are cut. `ages`: see `World`. `critic`: of its last layer, as it begins.
     `spoilt`: a reward of its second rollout under the fault "one reward".
 
+    `paid_ahead`: the rewards that are told hold γ·V(s′) where an episode is cut, as its advantages take them.
+
     `env`: the name that the loop gives of its world.
 
     `cuts_off`: by how much δ of each rollout's cut steps is off what it should be, in the mean.
@@ -79,6 +81,7 @@ class FaultyLoop:
         masked=False,
         ending=False,
         ages=False,
+        paid_ahead=False,
         epochs=3,
         minibatches=4,
         rate=3e-3,
@@ -88,6 +91,7 @@ class FaultyLoop:
         torch.manual_seed(0)
         self.fault, self.continuous, self.masked, self.ending = fault, continuous, masked, ending
         self.epochs, self.minibatches, self.spoilt = epochs, minibatches, spoilt
+        self.paid_ahead = paid_ahead
         width = 2 if continuous else ACTIONS
         middle = nn.Dropout(0.3) if fault == "dropout" else nn.Identity()
         self.policy = nn.Sequential(nn.Linear(3, 32), nn.Tanh(), middle, nn.Linear(32, width))
@@ -206,6 +210,8 @@ class FaultyLoop:
                 kept["rewards"][M // 2, 1] = self.spoilt
             advantages = self.advantages(kept)
             targets = advantages + kept["values"]
+            if self.paid_ahead:
+                kept["rewards"] = kept["rewards"] + DISCOUNT * kept["after"] * kept["cut"]
             if self.fault == "scaled targets":
                 targets = (targets - targets.mean()) / targets.std()
             if self.fault == "weights moved":

@@ -133,6 +133,22 @@ def test_a_cut_episode_that_is_bootstrapped_wrongly_is_found(fault, name, severi
 
 
 @pytest.mark.parametrize(
+    ("options", "updates", "why"),
+    [
+        ({"ages": True, "rate": 1e-2}, 40, "hold γ·V(s′), as an advantage takes them"),
+        ({}, 24, "γ·V"),
+        ({"critic": 0.1}, 1, "vary too much beside γ·V"),
+    ],
+)
+def test_rewards_that_hold_what_a_cut_step_leads_to_are_no_cut_that_is_taken_for_an_end(options, updates, why):
+    """The remedy of that finding, followed, and the rewards told as the advantages take them."""
+    loop = looped(updates=updates, paid_ahead=True, **options)
+    assert "cut_as_end" not in said(loop) and why in loop.health.unknown()["cut_as_end"]["why"]
+    rows = [row for row in loop.health._rows if row["cut_episodes"]]
+    assert rows and all(row["cut_by_zero"] == row["cut_episodes"] for row in rows), "by δ alone it is one"
+
+
+@pytest.mark.parametrize(
     ("fault", "severity", "number", "remedy"),
     [
         ("own bootstrap", "note", r"changes by (\S+) a step", "It makes little here, and may stay"),

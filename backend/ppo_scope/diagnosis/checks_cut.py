@@ -14,6 +14,13 @@ REACHES = 0.6
 LITTLE = 0.25
 """Of the variance of Â, which is half its deviation: what makes less of it hides nothing."""
 SOURCE = "Source: Pardo et al. 2018."
+HOLDS = 0.5
+"""Of γ·V(s′), above which the reward of a cut step is taken to hold it."""
+PAID_AHEAD = (
+    "the rewards of the steps that were cut hold γ·V(s′), as an advantage takes them, so that δ tells nothing; and "
+    "what episodes returned is off by it: tell the rewards that the environment gave"
+)
+UNTOLD = "rewards vary too much beside γ·V to tell whether those of the steps that were cut hold it"
 FROM_ITS_INFO = "(Gymnasium: info['final_obs'] where the environment resets itself in the same step)"
 
 IT_MAY_STAY = (
@@ -95,6 +102,9 @@ def _as_ends(rows: list[Row]) -> Verdict:
         return unknown
     if not _all(known, "cut_by_zero"):
         return None
+    holds, error = _paid_ahead(known)
+    if not holds + 2 * error < HOLDS:
+        return Unknown(PAID_AHEAD, applies=False) if holds > HOLDS else Unknown(UNTOLD, len(rows) < LONG_ENOUGH)
     discount, length = last(rows, "discount"), last(rows, "episodic_length_mean")
     ahead = 1 / (1 - discount) if discount < 1 else math.inf
     reaches = f"about the last {ahead:,.0f} steps" if ahead < length else "all steps"
@@ -108,6 +118,16 @@ def _as_ends(rows: list[Row]) -> Verdict:
         severity="note" if ahead < REACHES * length else None,
         latest=int(known[-1].get("update", 0)),
     )
+
+
+def _paid_ahead(known: list[Row]) -> tuple[float, float]:
+    """(how much of γ·V the rewards of cut steps hold, its standard error); NaN where no step before tells."""
+    sums = ("cut_pairs", "cut_more_by_ahead", "cut_more_squares", "cut_ahead_squares")
+    pairs, both, more, ahead = (sum(row.get(name, 0.0) for row in known) for name in sums)
+    if pairs < 2 or not ahead > 0:
+        return math.nan, math.nan
+    slope = both / ahead
+    return slope, math.sqrt(max(more - slope * both, 0.0) / (pairs - 1) / ahead)
 
 
 def _resets(rows: list[Row]) -> Verdict:
@@ -158,12 +178,14 @@ AS_ENDS = Check(
     "cut_as_end",
     "A cut is taken for an end",
     "warning",
-    f"in all of the latest {CUT} cut episodes or more, the value that δ holds is 0, where V is not; a note where "
+    f"in all of the latest {CUT} cut episodes or more, the value that δ holds is 0, where V is not, and the reward, "
+    f"beside that of the step before, holds less than {HOLDS:g} of γ·V, by two standard errors; a note where "
     f"1/(1 − γ) steps are less than {REACHES:.0%} of an episode",
     "Termination and truncation are one thing to this loop: what would have come after a time limit counts as 0. "
     "Steps before it look worse than they are, because V cannot see how much time is left.",
-    f"Add γ·V(s′) to the reward of the step that was cut, with s′ the last observation of its episode "
-    f"{FROM_ITS_INFO}. Or leave it, where results are to be compared with those of scripts that do the same. {SOURCE}",
+    "Add γ·V(s′) to the reward of the step that was cut, where advantages are made of it, with s′ the last observation "
+    f"of its episode {FROM_ITS_INFO}. Rewards that are told, and summed up as returns, stay without it. Or leave it, "
+    f"where results are to be compared with those of scripts that do the same. {SOURCE}",
     None,
     ("cut_episodes",),
     _as_ends,

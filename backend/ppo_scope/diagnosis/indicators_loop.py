@@ -177,6 +177,22 @@ def _bootstraps(moment: Moment, batch: Batch) -> Row:
         "cut_own_off": discount * rms(latest if len(latest) else steps),
         "cut_next_off": discount * rms((after - values)[cut][leads_on]) if leads_on.any() else math.nan,
         "cut_reach": _reach(moment, batch, int(np.count_nonzero(cut))),
+        **_paid_ahead(np.diff(rewards.astype(np.float64), axis=0), discount * values[1:], goes_on & cut[1:]),
+    }
+
+
+def _paid_ahead(gained: Floats, ahead: NDArray[np.float64], cut: NDArray[np.bool_]) -> Row:
+    """By how much more than the step before a cut step was paid, beside γ·V of its state: what a line through the
+    origin takes. Its slope is 0 where rewards are as they were given, and 1 where γ·V(s′) was added to them.
+
+    [M − 1, N] each, of the steps after the first.
+    """
+    more, size = gained[cut].astype(np.float64), ahead[cut]
+    return {
+        "cut_pairs": float(len(more)),
+        "cut_more_by_ahead": float(more @ size),
+        "cut_more_squares": float(more @ more),
+        "cut_ahead_squares": float(size @ size),
     }
 
 

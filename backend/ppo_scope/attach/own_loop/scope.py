@@ -28,13 +28,14 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-from ppo_scope.attach.arrays import Misshapen, number_of
+from ppo_scope.attach.arrays import Misshapen, number_of, samples_of
 from ppo_scope.attach.beside.desk import Model
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.facts import facts_of, in_numbers
 from ppo_scope.attach.own_loop.handed import handed, layout_of, noted, places_of
 from ppo_scope.attach.own_loop.judging import Judge, Judging
+from ppo_scope.attach.own_loop.order import LOOKED_AT, Of, in_order
 from ppo_scope.attach.own_loop.passing import Passed, PassingUpdate, copied
 from ppo_scope.attach.own_loop.told_policy import ToldPolicy
 from ppo_scope.attach.ranks import Ranks, Weights, rank_here
@@ -137,6 +138,7 @@ class Scope:
         self._index = 0
         self._count = self._passed = 0  # of minibatches in this update, and of the samples in them
         self._tells = (False,) * len(MAY_BE_TOLD)  # which of them minibatches bring
+        self._ordered = False  # whether `samples` is known to be in the rollout's order
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
         self._empty = self._empty_said = False  # the minibatch at hand has no samples; that there are such ones
@@ -264,7 +266,8 @@ class Scope:
 
         Args:
             actions: [M, N, …], as the policy drew them.
-            rewards: as the environment gave them.
+            rewards: as the environment gave them: before they are scaled, and before γ·V(s′) is added where an episode
+                is cut. Returns are added up of these; what the loss takes instead is in `advantages` and `returns`.
             log_probs: log π_old(a|s).
             advantages: Â, before they are normalised.
             values: V_old(s); left out: there is no critic.
@@ -368,7 +371,9 @@ class Scope:
         """A minibatch of the update, between its loss and its step; [B] each.
 
         Args:
-            samples: which samples of the rollout: t·N + n is environment n at step t.
+            samples: [B], which samples of the rollout: t·N + n is environment n at step t. A loop that flattens its
+                [M, N] arrays as they are passes the indices of its minibatch; one that flattens environment by
+                environment, as Stable-Baselines3 does, passes `index % M * N + index // M`.
             log_prob: log π(a|s) under the weights as they are.
             advantages: Â as the loss uses it: normalised, where it is.
             values: V(s) under the weights as they are.
@@ -383,7 +388,7 @@ class Scope:
             value_loss: L_VF, without coefficient.
 
         Raises:
-            ValueError: as in `rollout`.
+            ValueError: as in `rollout`; so where what is told is, by the rollout's numbers, that of other samples.
         """
         update = self._update
         if update is None or update.batch is None:
@@ -407,6 +412,8 @@ class Scope:
             alike = copied(samples, log_prob, advantages, values, entropy)
         if alike is None:
             which = places_of(samples, count)
+        if not self._count and not self._ordered and self._index <= LOOKED_AT:
+            self._look_at_order(update, samples, log_prob, advantages, old_log_prob)
         self._step_done()
         self._empty = which is not None and not len(which)
         if self._empty:
@@ -445,6 +452,24 @@ class Scope:
             update.gradient_norms[self._count - 1] = _alone(gradient_norm)
         self._stepped = False
         self._at(PhaseKind.LOSS)
+
+    def _look_at_order(
+        self, update: PassingUpdate, samples: Any, log_prob: Any, advantages: Any, old_log_prob: Any
+    ) -> None:
+        """Of the first minibatch of an update. Raises `Misshapen`."""
+        batch = update.batch
+        assert batch is not None
+        which = places_of(samples, len(batch.values))
+        if not len(which):
+            return
+
+        def told(found: Any, name: str) -> Any:
+            return samples_of(found, name, "one for each sample", len(which))
+
+        now = Of(told(log_prob, "log_prob"), told(advantages, "advantages"))
+        old = None if old_log_prob is None else told(old_log_prob, "old_log_prob")
+        held = Of(batch.log_probs.numpy(), batch.advantages.numpy())
+        self._ordered = in_order(which, now, old, held, update.rollout.trained)
 
     def _leave_out(self) -> None:
         """A minibatch holds nothing."""
