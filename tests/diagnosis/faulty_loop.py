@@ -29,15 +29,17 @@ class Normaliser:
 class World:
     """N walkers of whose three numbers the first tells the best action; its time is up after ten steps.
 
-    `ages`: the last one tells the time, and each step is paid as much as the time is late.
+    `ages`: the last one tells the time, and each step is paid as much as the time is late. `still`: there is one state.
     """
 
-    def __init__(self, *, ages=False):
-        self.ages, self.generator = ages, torch.Generator().manual_seed(1)
+    def __init__(self, *, ages=False, still=False):
+        self.ages, self.still, self.generator = ages, still, torch.Generator().manual_seed(1)
         self.time = torch.arange(N) % EPISODE
         self.state = self._drawn()
 
     def _drawn(self):
+        if self.still:
+            return torch.full((N, 3), 3.0)
         return 3 + 2 * torch.randn(N, 3, generator=self.generator)
 
     def step(self, actions):
@@ -47,7 +49,8 @@ class World:
             paid = 1 - (actions - (best + 1) * 1.5).abs()
         else:
             paid = 1 - (actions.clamp(-1, 1).mean(1) - best).abs()
-        self.state = 3 + 0.8 * (self.state - 3) + 1.2 * torch.randn(N, 3, generator=self.generator)
+        drawn = torch.randn(N, 3, generator=self.generator)
+        self.state = self._drawn() if self.still else 3 + 0.8 * (self.state - 3) + 1.2 * drawn
         self.time = self.time + 1
         cut, came_to = self.time >= EPISODE, self.state
         self.state = torch.where(cut[:, None], self._drawn(), self.state)
@@ -62,7 +65,7 @@ class World:
 
 class FaultyLoop:
     """`fault`: the mistake, or none. `continuous`: two numbers to choose, not one of four actions. `ending`: episodes
-    end by themselves, where else they are cut. `ages`: see `World`. `critic`: of its last layer, as it begins.
+    end by themselves, where else they are cut. `ages`, `still`: see `World`. `critic`: of its last layer, as it begins.
     `spoilt`: a reward of its second rollout under the fault "one reward".
 
     `paid_ahead`: the rewards that are told hold γ·V(s′) where an episode is cut, as its advantages take them.
@@ -81,6 +84,7 @@ class FaultyLoop:
         masked=False,
         ending=False,
         ages=False,
+        still=False,
         paid_ahead=False,
         epochs=3,
         minibatches=4,
@@ -100,7 +104,7 @@ class FaultyLoop:
             for one in self.critic[-1].parameters():
                 one *= critic
         self.log_sigma, self.cuts_off = nn.Parameter(torch.zeros(2)), []
-        self.world, self.normaliser = World(ages=ages), Normaliser()
+        self.world, self.normaliser = World(ages=ages, still=still), Normaliser()
         weights = [*self.policy.parameters(), *self.critic.parameters(), self.log_sigma]
         self.adam = torch.optim.Adam(weights, lr=rate, eps=1e-5)
         self.scope = ppo_scope.Scope(
@@ -222,6 +226,8 @@ class FaultyLoop:
                 self.normaliser.take(kept["raw"].flatten(0, 1))
             if self.fault in ("moving normaliser", "normaliser between"):
                 kept["seen"] = self.normaliser(kept["raw"])
+            if self.fault == "written over":
+                kept["seen"] = kept["seen"][-1].expand(M, N, 3).clone()
             untold = self.fault == "ends untold"
             self.scope.rollout(
                 actions=kept["actions"],
@@ -253,7 +259,9 @@ class FaultyLoop:
         log_prob, entropy = self.log_probs(outputs, flat["actions"][samples])
         used = (raw - raw.mean()) / (raw.std() + 1e-8)
         ratio = (log_prob - flat["log_probs"][samples]).exp()
-        weighted = used[:, None] if self.fault == "broadcast policy" else used
+        if self.fault == "broadcast raw":
+            used = raw
+        weighted = used[:, None] if self.fault in ("broadcast policy", "broadcast raw") else used
         policy_loss = torch.maximum(-weighted * ratio, -weighted * ratio.clamp(1 - CLIP, 1 + CLIP)).mean()
         values = self.critic(flat["seen"][samples])
         if self.fault != "broadcast":

@@ -118,6 +118,19 @@ def test_where_a_cap_bounds_them_it_is_not_said(monkeypatch):
     assert "ratio_not_one" in found and "unbounded_loss" not in found
 
 
+@pytest.mark.parametrize("options", [{}, GAUSSIAN])
+def test_observations_that_were_written_over_are_told_as_that(options):
+    summary, cause, remedy = evidence(looped("written over", **options), "ratio_not_one")
+    assert "Every observation that an environment has in this rollout is the same" in summary
+    assert "written over in place" in cause and "clone()" in remedy
+
+
+@pytest.mark.parametrize("fault", [None, "weights moved"])
+def test_a_world_with_one_state_has_written_nothing_over(fault):
+    found = {row["name"]: row for row in looped(fault, still=True).health.findings()}
+    assert ("ratio_not_one" in found) == bool(fault) and "written over" not in str(found)
+
+
 @pytest.mark.parametrize(
     ("fault", "name", "severity", "what"),
     [
@@ -197,10 +210,19 @@ def test_of_advantages_that_are_made_wrongly_it_is_told_how(fault, severity, wor
     assert said(loop) == {"wrong_advantages": severity}
 
 
-def test_a_loss_of_all_pairs_of_samples_is_told_as_what_it_is():
-    loop = looped("broadcast", 12)
+@pytest.mark.parametrize(
+    ("fault", "which", "others"),
+    [
+        ("broadcast", "whichever of V and V_targ", "log π"),
+        ("broadcast raw", "whichever of Â and log π", "V_targ"),
+    ],
+)
+def test_a_loss_of_all_pairs_of_samples_is_told_as_what_it_is(fault, which, others):
+    """And the remedy is of what this term is made of: squeezed elsewhere there would be two such tables."""
+    loop = looped(fault, 12)
     summary, cause, remedy = evidence(loop, "loss_differs")
-    assert "table of all pairs" in summary and "(B, 1) meets one of shape (B,)" in cause and "squeeze" in remedy
+    assert "table of all pairs" in summary and "(B, 1) meets one of shape (B,)" in cause
+    assert f"squeeze {which} has the axis of 1" in remedy and others not in remedy
     assert said(loop)["loss_differs"] == "error"
 
 

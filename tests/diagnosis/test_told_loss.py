@@ -27,7 +27,8 @@ def told(mistake, *, size):
     clip = ratio if mistake == "no_clip" else ratio.clamp(1 - EPSILON, 1 + EPSILON)
     sign = -1.0 if mistake == "policy_sign" else 1.0
     larger = torch.minimum if mistake == "least_for_most" else torch.maximum
-    policy = larger(-sign * used * ratio, -sign * used * clip)
+    weighing = used[:, None] if mistake == "table_of_policy" else used
+    policy = larger(-sign * weighing * ratio, -sign * weighing * clip)
     v = values[:, None] if mistake == "table_of_values" else values
     near = old_values + (v - old_values).clamp(-EPSILON, EPSILON)
     value = C1 * torch.maximum((v - targets).square(), (near - targets).square()).mean()
@@ -56,3 +57,14 @@ def test_a_sound_loss_and_an_unknown_one_are_no_mistake(size):
     loss, parts = told(None, size=size)
     assert mistake_in(loss, parts, SETTINGS) is None
     assert mistake_in(loss + 0.0123 * size, parts, SETTINGS) is None
+
+
+def test_a_table_of_normalised_advantages_is_not_told_apart_from_a_ratio_of_itself():
+    """Both are the mean of Â where no r is clipped: neither is said."""
+    seen = torch.linspace(-1, 1, B)
+    policy = torch.zeros(())
+    one = Seen(1, torch.arange(B).numpy(), 0.01 * seen, torch.zeros(B), seen, seen, seen, seen, seen.abs())
+    (made,) = minibatches_of([one], SETTINGS, B, Habits())
+    told = float(policy - C2 * seen.abs().mean())
+    assert abs(told - float(made.loss)) > 1e-3
+    assert mistake_in(told, parts_of(made, seen, seen, SETTINGS), SETTINGS) is None

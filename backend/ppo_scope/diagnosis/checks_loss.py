@@ -57,7 +57,7 @@ def _differs(rows: list[Row], name: str, symbol: str) -> Found | None:
         return None
     summary = f"The loop's own {symbol} was {told[-1]:.4g}, and by the numbers that it handed over it is {ours[-1]:.4g}"
     if of_table:
-        table_of = MISTAKES["table_of_values"]
+        table_of = MISTAKES["table_of_values" if name == "value_loss" else "table_of_policy"]
         over = "what the mean over a table of all pairs of samples gives"
         return Found(f"{summary}. {told[-1]:.4g} is {over}.", table_of.cause, table_of.remedy)
     factor = told[-1] / ours[-1] if ours[-1] else math.nan

@@ -111,6 +111,16 @@ def _counted(count: float, what: str) -> str:
 
 def _of_samples(rows: list[Row], summary: str) -> Found | None:
     """Of states and actions that were mixed up."""
+    if last(rows, "seen_once") == 1:
+        return Found(
+            f"{summary} Every observation that an environment has in this rollout is the same, and to the policy that "
+            "acted they were not: its V, or its log π of the same action, differs from step to step.",
+            "Observations were written over in place after they were stored: each is a view of one array, as "
+            "torch.from_numpy, a NumPy slice or an environment that reuses its array make them, and holds what was "
+            "seen last.",
+            "Copy each observation when it is stored: obs.copy(), obs.clone(), or buffer[t] = obs into an array of its "
+            "own.",
+        )
     for name, which, mistake in (("before", "before", "after"), ("after", "after", "before")):
         if (share := last(rows, f"state_{name}")) > MIXED_UP and last(rows, "state_own") < 1 - MIXED_UP:
             return Found(
@@ -231,8 +241,8 @@ RATIO = Check(
     "looks like a coarser precision",
     "Before the first step π_θ is π_old, so r must be 1. That it is not means that the policy that collected is "
     "not the one that is judged: a fault of the implementation. Where the samples that are off tell which, it is said: "
-    "log π of actions that were cut off, masks that one of the two does not get, a normaliser that moved, a coarser "
-    "precision.",
+    "log π of actions that were cut off, masks that one of the two does not get, observations that were written over, "
+    "a normaliser that moved, a coarser precision.",
     "Do not trust this run. Compare, in a loop of your own, what the policy was given when it acted and what it is "
     "given in the loss. If it is a run of ours, please report it with its settings and seed.",
     None,

@@ -28,6 +28,8 @@ SAME = 1e-4
 """Of the size of V: so close do two bootstrap values have to be to be one and the same."""
 ZERO, NEARLY_ZERO = 1e-6, 1e-3
 """|Â| that is none; where Â is (R − mean)/(std + 10⁻⁴) of a group, rounding makes up to the latter of nothing."""
+MOVES = 1e-3
+"""Of their size: more than V, or log π of one choice, differ from step to step where a state stays what it is."""
 IMPOSSIBLE = -1e4
 """log r that no policy comes to: what it took has a logit of −10⁸ or the like, the mark of what is forbidden."""
 
@@ -259,6 +261,7 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         "log_prob_size": float(np.abs(batch.log_probs.cpu().numpy()[samples]).mean()),
         "off_by_choice": float(bool((actions == np.round(actions)).all())),
         **_shifted(moment, batch),
+        **_written_over(moment, batch),
     }
     for name, there in (("bound", _at_a_bound(moment, actions)), ("mask", _partly_forbidden(moment, batch, samples))):
         if there is not None and there.any():
@@ -268,6 +271,28 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     if observations.ndim == 2 and observations.shape[1]:
         found["off_smoothness"] = _smoothness(observations, actions, logratio)
     return found
+
+
+def _written_over(moment: Moment, batch: Batch) -> Row:
+    """Whether each environment has one observation at all steps, though V_old, or log π_old of one choice, differs from
+    step to step: what acted saw several.
+    """
+    trained = moment.update.rollout.trained
+    layout = trained.shape
+    seen = batch.observations.cpu().numpy().reshape(*layout, -1)
+    if layout[0] < 2 or not seen.size or not (seen[1] == seen[0]).all() or not (seen == seen[0]).all():
+        return {}
+    values, log_probs = (one.cpu().numpy().reshape(layout) for one in (batch.values, batch.log_probs))
+    chosen = batch.actions.cpu().numpy().reshape(*layout, -1)
+    pairs = trained[1:] & trained[:-1]
+    alike = pairs & (chosen[1:] == chosen[:-1]).all(-1)
+    return {"seen_once": float(_moves(values, pairs) or _moves(log_probs, alike))}
+
+
+def _moves(found: Floats, pairs: NDArray[np.bool_]) -> bool:
+    """Whether numbers [M, N] change from one step to the next, by more than rounding, in some of the pairs."""
+    steps, size = np.abs(np.diff(found, axis=0))[pairs], np.abs(found[1:])[pairs]
+    return bool(np.nanmax(steps, initial=0.0) > MOVES * np.nanmax(size, initial=0.0))
 
 
 def _shifted(moment: Moment, batch: Batch) -> Row:

@@ -59,7 +59,8 @@ MISTAKES = {
         "what the mean over a table of all pairs of samples gives for L_VF",
         "An array of shape (B, 1) meets one of shape (B,): arithmetic stretches both into a table of B × B, in which "
         "each sample is held against every other. What it teaches is the mean.",
-        "Give both the same shape: squeeze the critic's last axis, .squeeze(-1), before the loss.",
+        "Give both the same shape: squeeze whichever of V and V_targ has the axis of 1, .squeeze(-1), before the loss. "
+        "As a rule it is V, the critic's last axis.",
     ),
     "sum_of_policy": Mistake(
         "what ours is with the sum over the minibatch for the mean in L_PG",
@@ -76,6 +77,13 @@ MISTAKES = {
         "L_PG − c₂·S",
         "The value loss is not in the loss: unless another optimizer trains the critic, it stays as it began.",
         "Add c₁ times the value loss to the loss.",
+    ),
+    "table_of_policy": Mistake(
+        "what the mean over a table of all pairs of samples gives for L_PG",
+        "An array of shape (B, 1) meets one of shape (B,): arithmetic stretches both into a table of B × B, in which "
+        "r of each sample is weighed by Â of every other. What an action was worth counts no more.",
+        "Give both the same shape: squeeze whichever of Â and log π has the axis of 1, .squeeze(-1), before they are "
+        "multiplied. As a rule it is Â, made of a critic's values of shape (B, 1).",
     ),
 }
 """By name, in the order in which they are looked for."""

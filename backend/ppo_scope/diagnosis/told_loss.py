@@ -54,7 +54,10 @@ def mistake_in(told: float, parts: Parts, settings: Facts) -> str | None:
     if not abs(told - ours) > DISTINCT * near:
         return None
     made = _made_wrongly(parts, ours, settings)
-    return next((name for name in MISTAKES if name in made and abs(made[name] - told) <= near), None)
+    found = [name for name in MISTAKES if name in made and abs(made[name] - told) <= near]
+    if {"ratio_of_itself", "table_of_policy"} <= set(found):  # where nothing is clipped both are the mean of Â
+        return None
+    return found[0] if found else None
 
 
 def _made_wrongly(parts: Parts, ours: float, settings: Facts) -> dict[str, float]:
@@ -77,7 +80,14 @@ def _made_wrongly(parts: Parts, ours: float, settings: Facts) -> dict[str, float
     }
     if len(used) <= LARGEST_TABLE:
         made["table_of_values"] = policy + settings.value_coef * table_of_values(parts, settings) - entropy
+        made["table_of_policy"] = table_of_policy(parts, settings) + rest
     return made
+
+
+def table_of_policy(parts: Parts, settings: Facts) -> float:
+    """L_PG over all pairs of samples, into which a column of Â and rows of r are stretched."""
+    used, clipped = parts.advantages[:, None], np.clip(parts.ratio, *clip_edges(settings)[:2])
+    return float(np.maximum(-used * parts.ratio, -used * clipped).mean())
 
 
 def table_of_values(parts: Parts, settings: Facts) -> float:
@@ -120,8 +130,6 @@ def of_the_losses(moment: Moment, batch: Batch, seen: Minibatches, told_loss: fl
     if "told_loss" in found and (mistake := mistake_in(mine["loss"], parts, settings)) is not None:
         found["loss_mistake"] = float(list(MISTAKES).index(mistake))
     if given and np.count_nonzero(kept) <= LARGEST_TABLE:
-        clipped = np.clip(parts.ratio, *clip_edges(settings)[:2])
-        used = parts.advantages[:, None]
         found["value_loss_of_table"] = table_of_values(parts, settings)
-        found["policy_loss_of_table"] = float(np.maximum(-used * parts.ratio, -used * clipped).mean())
+        found["policy_loss_of_table"] = table_of_policy(parts, settings)
     return found

@@ -63,7 +63,14 @@ ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the up
 
 
 class Scope:
-    """One run of one's own loop."""
+    """One run of one's own loop.
+
+    Arrays of a rollout are [M, N], steps first, and `samples` of a minibatch count in them: t·N + n is environment n at
+    step t. So a loop passes, by how it flattens them,
+
+        actions.reshape(M * N, …)[index]                   # samples=index
+        actions.swapaxes(0, 1).reshape(N * M, …)[index]    # samples=index % M * N + index // M
+    """
 
     observation_space: gym.Space[Any] | None = None
     is_image = False
@@ -371,9 +378,8 @@ class Scope:
         """A minibatch of the update, between its loss and its step; [B] each.
 
         Args:
-            samples: [B], which samples of the rollout: t·N + n is environment n at step t. A loop that flattens its
-                [M, N] arrays as they are passes the indices of its minibatch; one that flattens environment by
-                environment, as Stable-Baselines3 does, passes `index % M * N + index // M`.
+            samples: [B], which samples of the rollout: t·N + n is environment n at step t, whatever order the loop
+                flattens it in; see `Scope`.
             log_prob: log π(a|s) under the weights as they are.
             advantages: Â as the loss uses it: normalised, where it is.
             values: V(s) under the weights as they are.
