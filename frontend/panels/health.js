@@ -16,6 +16,7 @@ const MEASURES = {
   kl_k3: ["KL (k3)", (value) => number(value)],
   entropy_share: ["entropy", (value) => `${percent(value, 0)} of its maximum`],
   smallest_deviation: ["smallest σ", (value) => number(value)],
+  choice_entropy: ["entropy", (value) => number(value, 2)],
   largest_deviation: ["largest σ", (value) => number(value)],
   deviation_of_range: ["of its range", (value) => percent(value, 0)],
   critic_error_share: ["V off V_targ by", (value) => percent(value, 0)],

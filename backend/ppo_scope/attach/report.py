@@ -35,6 +35,8 @@ NO_PICTURES = "This run's training loop is somebody else's: its environment is n
 COMPARED = frozenset({"ratio", "minibatches"})
 """The probes of two outcomes side by side."""
 
+RAISED_BY_HAND = ("learning_rate", "clip_range")
+"""Settings that are no schedule's doing once they were changed on the page."""
 WATCHED_SECONDS = 1 / 8
 """Between two looks at full speed, and between two lots of rows: to send one costs the loop time."""
 UNWATCHED_SECONDS = 1.0
@@ -111,6 +113,8 @@ class Report:
     def ended(self, moment: Moment, *, shown: bool) -> None:
         """An update has ended: its row, how the run is with it, and a snapshot, if it is `shown` or that is due."""
         start = time.perf_counter()
+        if isinstance(update := moment.phase.update, Update):
+            update.known["set_on_page"] = float(any(change["name"] in RAISED_BY_HAND for change in self._changes))
         if not self._measured_beside(moment, shown=shown):
             row = self._rows.add(moment, self._seconds, self._subject.steps)
             try:

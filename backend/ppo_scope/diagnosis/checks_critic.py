@@ -21,6 +21,8 @@ from ppo_scope.diagnosis.judging import (
 
 SAMPLES = 128
 """Of an update: of fewer a parabola follows the few episodes in it, which no critic could."""
+MOST = 5
+"""Of 10 updates, in which a parabola has been fitted."""
 NEGLIGIBLE = 0.05
 """RMS(V_targ − V) of RMS(V_targ): below, there is nothing left to explain."""
 ON_ITS_WAY = 0.02
@@ -36,6 +38,14 @@ HELD, WIDTHS = 0.8, 200.0
 """Share of values without a gradient, and how many widths of the value clip V_old is off. In sound runs that do without
 scaled rewards, 0.2 is a 50th to an 80th of the way, and the critic learns no slower for it."""
 ENDS = "Where an episode ends δ takes no V after it, so the Â before is off by as much as V is."
+NOTHING = 0.02
+"""Explained variance, below which V tells no states apart."""
+BLIND_UPDATES, BLIND_STEPS = 20, 1000
+"""And of the optimizer, in which V may be on its way to V_targ and tell no states apart."""
+ALIKE = (
+    "Until then its gradient points one way in every state, and what it drives layers to tells states apart no more: "
+    "the policy's too, where it shares them."
+)
 DEAD = 0.1
 """Explained variance up to which a saturated critic counts as one that does not learn."""
 
@@ -52,29 +62,62 @@ def _useless_critic(rows: list[Row]) -> Verdict:
         return early
     mean, fits = _mean(explained), [row.get("critic_fit", math.nan) for row in rows[-10:]]
     fits = [fit for fit in fits if not math.isnan(fit)]
-    beaten = mean < 0.02 and len(fits) >= 5 and _mean(fits) > max(mean, 0.0) + 0.2
+    beaten = mean < NOTHING and len(fits) >= MOST and _mean(fits) > max(mean, 0.0) + 0.2
     amiss = max(latest(rows, "critic_fitness", 10), default=0.0) < -0.5 and min(errors) > 0.5
+    slow = amiss and (_gained(rows, errors) <= ON_ITS_WAY or isinstance(_tight(rows), Found))
+    blind = "" if beaten or slow else _blind(rows)
     if beaten:
         verdict = "worse than a constant" if round(100 * mean, 1) < 0 else "next to nothing"
         summary = (
             f"In the last 10 updates the critic has explained {100 * mean:.1f} % of the variance on average, "
             f"{verdict}; a parabola fitted to the observations explains {100 * _mean(fits):.0f} %."
         )
-    elif amiss and _gained(rows, errors) > ON_ITS_WAY and not isinstance(_tight(rows), Found):
-        return Unknown(
-            f"V is on its way to V_targ: off by {percent(errors[0])} of its size, and {percent(errors[-1])} now"
-        )
-    elif amiss:
+    elif slow:
         summary = (
             f"For 10 updates V was off V_targ by {percent(min(errors))} of its size or more: worse than a constant."
         )
         if mean > DEAD:
             summary += f" It tells states apart, and explains {percent(mean)} of the variance."
+    elif blind:
+        summary = blind
     else:
-        return None
+        return _on_its_way(errors) if amiss else _nothing_explained(mean, fits, errors, rows)
     if last(rows, "value_coef") >= SMALL and (early := too_early(rows, MANY_STEPS, SAMPLES)) is not None:
         return early
-    return _because(rows, summary.replace("-", "−"), errors, apart=amiss and mean > DEAD)
+    return _because(rows, summary.replace("-", "−"), errors, apart=amiss and mean > DEAD, blind=bool(blind))
+
+
+def _blind(rows: list[Row]) -> str:
+    """What is said of a V that is the same in every state, and far from V_targ, although it has had its time.
+
+    It may be on its way there: what its bias alone has to go, it goes in all states alike.
+    """
+    explained = latest(rows, "explained_variance", BLIND_UPDATES)
+    fitness = latest(rows, "critic_fitness", BLIND_UPDATES)
+    taken = last(rows, "update") * last(rows, "steps_taken")
+    if not explained or not fitness or max(explained) > NOTHING or max(fitness) > -0.5 or not taken >= BLIND_STEPS:
+        return ""
+    return (
+        f"In each of {BLIND_UPDATES} updates the critic has explained {percent(max(max(explained), 0.0))} of the "
+        f"variance or less, and its squared error was {1 - max(fitness):.2g} times that of a constant or more."
+    )
+
+
+def _on_its_way(errors: list[float]) -> Unknown:
+    return Unknown(f"V is on its way to V_targ: off by {percent(errors[0])} of its size, and {percent(errors[-1])} now")
+
+
+def _nothing_explained(mean: float, fits: list[float], errors: list[float], rows: list[Row]) -> Unknown | None:
+    """No good news of a critic that explains nothing, and no fault either where nothing simple explains more."""
+    if mean >= NOTHING:
+        return None
+    if max(latest(rows, "critic_fitness", 10), default=0.0) < -0.5 and _gained(rows, errors) > ON_ITS_WAY:
+        return _on_its_way(errors)
+    explained = f"the critic explains {100 * mean:.1f} % of the variance in the mean of 10 updates".replace("-", "−")
+    if len(fits) < MOST:
+        return Unknown(f"{explained}, and whether the observations tell more is not known")
+    told = f"{100 * max(_mean(fits), 0.0):.0f} %"
+    return Unknown(f"{explained}, and a parabola fitted to the observations explains {told}: hardly more")
 
 
 def _gained(rows: list[Row], errors: list[float]) -> float:
@@ -110,8 +153,8 @@ def _tight(rows: list[Row]) -> Verdict:
     )
 
 
-def _because(rows: list[Row], summary: str, errors: list[float], *, apart: bool) -> Found:
-    """`apart`: it tells states apart, and is off by much the same everywhere."""
+def _because(rows: list[Row], summary: str, errors: list[float], *, apart: bool, blind: bool) -> Found:
+    """`apart`: it tells states apart, and is off by much the same everywhere; `blind`: it never has."""
     coefficient, saturation = last(rows, "value_coef"), last(rows, "critic_saturation")
     if coefficient < SMALL:
         cause = f"c₁ is {coefficient:g}: the critic's loss hardly counts, so it stays as it began."
@@ -125,8 +168,11 @@ def _because(rows: list[Row], summary: str, errors: list[float], *, apart: bool)
         )
         return Found(summary, cause, "Normalise rewards (a new run).")
     gained = _gained(rows, errors)
-    if gained > 0 and min(errors) > 0.5 and last(rows, "target_size") > LONG_WAY:
-        return Found(summary, *_slow(rows, gained, errors[-1]))
+    if gained > 0 and (min(errors) > 0.5 or blind) and last(rows, "target_size") > LONG_WAY:
+        cause, remedy, setting = _slow(rows, gained, errors[-1])
+        if blind:  # longer steps would only drive them there sooner
+            return Found(summary, f"{cause} {ALIKE}", "Normalise rewards (a new run).")
+        return Found(summary, cause, remedy, setting)
     if apart:
         return Found(summary, f"V is off by much the same everywhere. {ENDS}")
     return Found(summary)
@@ -140,8 +186,9 @@ def _slow(rows: list[Row], gained: float, left: float) -> tuple[str, str, str]:
         limit = last(rows, "value_clip_range")
         cause = f"{pace}: in an update it may move by no more than the value clip of {limit:g}. {ENDS}"
         return cause, "Switch the value clip off, or normalise rewards (a new run).", "value_clip_range"
+    told = "" if math.isnan(rate) else f" = {rate:.2g}"
     cause = (
-        f"{pace}. Adam divides a gradient by its usual size, so that steps of α = {rate:.2g} move V no faster where it "
+        f"{pace}. Adam divides a gradient by its usual size, so that steps of α{told} move V no faster where it "
         f"is far off. At this pace it is there in {10 * left / gained:,.0f} updates"
     )
     rates = latest(rows, "learning_rate", 10)
@@ -183,6 +230,7 @@ SATURATION = Check(
     _saturated,
     "Saturation keeps neither network from learning",
     ("entropy_collapse", "still_policy", "uniform_policy", "useless_critic", "return_fell"),
+    needs="what its hidden layers make of a state",
 )
 VALUE_CLIP = Check(
     "tight_value_clip",
@@ -206,7 +254,9 @@ CRITIC = Check(
     "warning",
     "explained variance below 0.02 in the mean of 10 updates and at least 20 points below what a parabola in the "
     "observations explains, and V off V_targ by 5 % or more; or for 10 updates V off V_targ by half of its size, and "
-    f"its squared error 1.5 times that of a constant or more, and V no nearer by {ON_ITS_WAY:.0%} of that size; "
+    f"its squared error 1.5 times that of a constant or more, and V no nearer by {ON_ITS_WAY:.0%} of that size; or, "
+    f"after {BLIND_STEPS} steps, for {BLIND_UPDATES} updates no more than {NOTHING:.0%} of the variance explained, and "
+    "such an error; "
     f"of updates of {SAMPLES} samples or more, after {MANY_STEPS} steps, or {FEW_STEPS} where c₁ is next to 0",
     "The critic predicts the return no better than a constant would, so the advantages are as noisy as the "
     "returns themselves.",
@@ -215,4 +265,5 @@ CRITIC = Check(
     ("explained_variance", "critic_error_share"),
     _useless_critic,
     "The critic predicts what it can",
+    needs="what V is after an update: to a Scope, by judge=",
 )

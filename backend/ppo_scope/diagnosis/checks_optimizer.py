@@ -66,6 +66,7 @@ SPENT = Check(
     "α is above 0",
     ("still_policy", "uniform_policy", "useless_critic", "return_fell"),
     excused=False,
+    needs="its α: to a Scope, by learning_rate=",
 )
 FORGETS = Check(
     "forgetful_optimizer",

@@ -34,6 +34,8 @@ whose gradient is mostly shorter than the size that Adam remembers."""
 SHORT = 0.15
 """Of α·√n, the way of weights in n steps of Adam by gradients that are nothing but noise. Runs that learn come to 0.3
 and more, however much of their gradients the norm limit cuts off, as long as it is much the same."""
+OF_THE_POLICY = "policy_step_share", "policy_pace"
+"""What is known of its own steps."""
 OUTWEIGHS, UNDECIDED, EVEN = 0.6, 0.85, 0.01
 """Gradient of c₂·S, of that of L_PG; entropy, of its maximum; and by how much of it that falls within 10 updates where
 the policy goes on deciding. CartPole by c₂ = 0.1 and 0.2 has pulls of 0.3 and 0.8, and decides all the same."""
@@ -42,8 +44,19 @@ BEGUN = 0.001
 means of 10, since each rollout sees other states."""
 LARGE = 5.0
 """A c₁ that is a cause by itself; and a size of V_targ."""
+COLLAPSED = 0.05
+"""Of its maximum, entropy; and a standard deviation."""
+DECIDED = COLLAPSED * math.log(2)
+"""Entropy, of which that of two actions is the least maximum that there is."""
 TELLING = 0.1
 """|Â|, from which on it is not for want of differences that a policy stays."""
+SEVERAL = 3.0
+"""Times what the run began with, from which on it is a cause."""
+RAISED = (
+    ("learning_rate", "α", "each step goes as much further"),
+    ("clip_range", "ε", "r goes as much further before the clip holds a sample"),
+)
+"""By a schedule: the name of the number, its symbol, and what comes of it."""
 SCALING = "Normalise rewards (a new run). At once: switch the gradient norm limit off."
 
 
@@ -55,10 +68,30 @@ def _kl_spike(rows: list[Row]) -> Verdict:
     update = int(newest.get("update", 0))
     often = f" It was one of {len(spikes)} within 10 updates." if len(spikes) > 1 else ""
     summary = f"KL(π_old‖π_θ) was {newest['kl_k3']:.3g} in the mean over the minibatches of update {update}.{often}"
+    if cause := _raised(spikes[0]):
+        remedy = "Lower the peak of that schedule, or set a target KL, which stops the epochs in time."
+        return Found(summary, cause, remedy, "target_kl", latest=update)
     if not math.isnan(last(rows, "kl_coef")) and math.isnan(last(rows, "kl_coef_target")):
         remedy = "Lower the learning rate or the number of epochs, or raise β, or give it a target."
         return Found(summary, remedy=remedy, setting="learning_rate", latest=update)
     return Found(summary, latest=update)
+
+
+def _raised(row: Row) -> str:
+    """Why steps were so long in that update, where a schedule of the loop's own has raised what sets their length.
+
+    Of our own loop, which raises nothing by itself, and of what was set on the page it is not said.
+    """
+    if row.get("set_on_page") != 0 or "desired_kl" in row:
+        return ""
+    for name, symbol, effect in RAISED:
+        now, first = row.get(name, math.nan), row.get(f"begun_{name}", math.nan)
+        if 0 < SEVERAL * first <= now < math.inf:
+            return (
+                f"{symbol} was {now:.2g} there, {times(now / first)} times the {first:.2g} that the run began with: a "
+                f"schedule of the loop raises it, and {effect}."
+            )
+    return ""
 
 
 def _still(rows: list[Row]) -> Verdict:
@@ -101,7 +134,8 @@ def _still(rows: list[Row]) -> Verdict:
         return Found(summary, cause, "Normalise advantages, or rewards (a new run).", "normalize_advantages")
     if last(rows, "losses_told") >= 1 and last(rows, "advantage_size") > TELLING:
         return Found(
-            f"{summary} Advantages were {last(rows, 'advantage_size'):.2g} in size, and α {rate:.2g}.",
+            f"{summary} Advantages were {last(rows, 'advantage_size'):.2g} in size"
+            f"{'' if math.isnan(rate) else f', and α {rate:.2g}'}.",
             "Such advantages and such an α move a policy, so no gradient of L_PG has come to its weights. Advantages "
             "of shape (B, 1) that meet r of shape (B,) make a table of all pairs of samples, in which normalised ones "
             "sum up to nothing. Or log π was detached, or the optimizer holds other weights than the policy's.",
@@ -122,12 +156,11 @@ def _how_long(rows: list[Row]) -> float:
 
 
 def _starved(rows: list[Row]) -> Verdict:
-    names = ("policy_step_share", "policy_pace", "gradient_clip_factor")
-    shares, paces, factors = (latest(rows, name, 10) for name in names)
+    shares, paces, factors = (latest(rows, name, 10) for name in (*OF_THE_POLICY, "gradient_clip_factor"))
     if factors and max(factors) > 0.1:
         return None
     if not factors or not (shares or paces):
-        return after(10)
+        return _whose(rows, factors) or after(10)
     most = SURELY_STARVED if last(rows, "step_share_estimated") == 1 else STARVED
     beside_epsilon, beside_memory = bool(shares) and max(shares) <= most, _mean(paces) <= SHORT
     if not (beside_epsilon or beside_memory) or _stands(rows, latest(rows, "kl_k3", 10)):
@@ -143,6 +176,20 @@ def _starved(rows: list[Row]) -> Verdict:
             "steps an update: by gradients that are nothing but noise Adam goes about as far as that."
         )
     return Found(summary, cause, remedy, setting)
+
+
+def _whose(rows: list[Row], factors: list[float]) -> Unknown | None:
+    """Where gradients are cut off, and which weights are the policy's is told by nobody: that says nothing by itself.
+
+    A critic whose layers are its own may have gradients a thousand times the limit, and the policy learns.
+    """
+    if not factors or any(math.isfinite(row.get(name, math.nan)) for row in rows for name in OF_THE_POLICY):
+        return None
+    return Unknown(
+        "only where a loop hands out the policy's weights, or the gradient of L_PG by itself: of gradients the norm "
+        f"limit leaves {percent(max(factors))} or less here, and which part of them is the policy's is not known",
+        applies=False,
+    )
 
 
 def _held_back(rows: list[Row]) -> tuple[str, str, str]:
@@ -229,15 +276,17 @@ def _mean(values: list[float]) -> float:
 
 def collapsed(rows: list[Row]) -> bool:
     """Whether the policy is all but deterministic, and has been for 5 updates."""
-    return any(
-        values and max(values) < 0.05
+    told = latest(rows, "choice_entropy", 5)
+    return (bool(told) and max(told) < DECIDED) or any(
+        values and max(values) < COLLAPSED
         for values in (latest(rows, "entropy_share", 5), latest(rows, "smallest_deviation", 5))
     )
 
 
 def _entropy_collapse(rows: list[Row]) -> Verdict:
     shares, deviations = latest(rows, "entropy_share", 5), latest(rows, "smallest_deviation", 5)
-    if not shares and not deviations:
+    told = latest(rows, "choice_entropy", 5)
+    if not shares and not deviations and not told:
         return after(5)
     if not collapsed(rows):
         return None
@@ -245,6 +294,8 @@ def _entropy_collapse(rows: list[Row]) -> Verdict:
         return Unknown("the policy has decided, and the return is at its best: how success looks", applies=False)
     if shares:
         what = f"entropy is {percent(shares[-1])} of its maximum"
+    elif told:
+        what = f"entropy is {abs(told[-1]):.2g}, where that of two actions alike is ln 2 = {math.log(2):.2g}"
     else:
         what = f"smallest standard deviation is {deviations[-1]:.3g}"
     kept = last(rows, "gain") >= 0.5
@@ -271,16 +322,18 @@ STEPS: tuple[Check, ...] = (
         "entropy_collapse",
         "Entropy collapse",
         "warning",
-        "entropy below 5 % of its maximum, or a standard deviation below 0.05, for 5 updates; a note where the return "
+        "entropy below 5 % of its maximum, or a standard deviation below 0.05, for 5 updates; where the number of "
+        f"choices is not told, entropy below {DECIDED:.2g}, which is 5 % of that of two; a note where the return "
         "keeps half or more of its best rise, nothing while it is at its best",
         "The policy has become all but deterministic. If the return is as high as you want it, this is how success "
         "looks; if it is not, the policy stopped exploring before it had found what pays.",
         "If the return is low: raise the entropy coefficient c₂, or lower the learning rate, and restart.",
         "entropy_coef",
-        ("entropy_share", "smallest_deviation"),
+        ("entropy_share", "smallest_deviation", "choice_entropy"),
         _entropy_collapse,
         "The policy still explores",
         ("useless_critic", "return_fell"),
+        needs="what its policy puts out: to a Scope, by policy= with outputs= or judge=, or by entropy=",
     ),
     Check(
         "starved_policy",
@@ -295,10 +348,11 @@ STEPS: tuple[Check, ...] = (
         "nothing.",
         SCALING,
         "max_grad_norm",
-        ("policy_step_share", "policy_pace", "gradient_clip_factor"),
+        (*OF_THE_POLICY, "gradient_clip_factor"),
         _starved,
         "The norm limit leaves the policy its steps",
         ("uniform_policy",),
+        needs="its norm limit and its gradients' norms: to a Scope, by max_grad_norm= and gradient()",
     ),
     Check(
         "still_policy",
@@ -331,6 +385,7 @@ STEPS: tuple[Check, ...] = (
         _strong_bonus,
         "The entropy bonus is small beside what advantages pay",
         ("uniform_policy",),
+        needs="the gradient of each term of its loss",
     ),
     Check(
         "uniform_policy",
@@ -345,5 +400,6 @@ STEPS: tuple[Check, ...] = (
         ("entropy_share",),
         _uniform,
         "The policy has preferences",
+        needs="what its policy puts out: to a Scope, by policy= with outputs= or judge=",
     ),
 )

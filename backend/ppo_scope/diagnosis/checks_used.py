@@ -172,6 +172,7 @@ UNTRAINED = Check(
     _untrained,
     "Both networks are trained",
     ("still_policy", "uniform_policy", "useless_critic"),
+    needs="which of its weights are the policy's and which the critic's",
 )
 KEPT_GRADIENTS = Check(
     "kept_gradients",

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
+from ppo_scope.diagnosis.checks_steps import RAISED
 from ppo_scope.diagnosis.ends import Ends
 from ppo_scope.diagnosis.fall import Fall
 from ppo_scope.diagnosis.indicators import indicators
@@ -66,6 +67,8 @@ class Span:
     """`latest`, once it is told of no more."""
     summary: str = ""
     """What was said of it last."""
+    told_cause: tuple[str | None, str | None, str | None] = (None, None, None)
+    """Cause, remedy and the latter's setting as they were said first, where they are not the check's own."""
 
 
 class Health:
@@ -78,6 +81,7 @@ class Health:
         self._spans: list[Span] = []
         self._verdicts: dict[str, Verdict] = {check.name: check.look([]) for check in CHECKS}
         self._not_finite: Finding | None = None
+        self._begun: Row = {}  # what may be raised, as it was in the first update
         self._before: tuple[list[Row], Progress, Fall, list[Span]] = ([], Progress(), Fall(), [])
         self._ends_before, self._paid_before = Ends(), Paid()
 
@@ -93,7 +97,8 @@ class Health:
     def take_row(self, update: int, row: Row, returns: Sequence[float] = ()) -> None:
         """The same, with all that the checks look at, and what the episodes returned that ended in it."""
         self._before = list(self._rows), copy(self._progress), copy(self._fall), list(self._spans)
-        row = {**row, "update": update, **self._fall.take_in(update, returns)}
+        self._begun = self._begun or {f"begun_{name}": row.get(name, math.nan) for name, *_ in RAISED}
+        row = {**row, "update": update, **self._begun, **self._fall.take_in(update, returns)}
         self._rows.append({**row, **self._progress.take_in(row)})
         self._not_finite = None
         rows = list(self._rows)
@@ -103,7 +108,9 @@ class Health:
             if isinstance(verdict, Found):
                 seen = verdict.latest or update
                 severity = self._severity(check, verdict)
-                self._note(Span(check.name, severity, verdict.since or seen, seen, update, summary=verdict.summary))
+                told = verdict.cause, verdict.remedy, verdict.setting
+                since = verdict.since or seen
+                self._note(Span(check.name, severity, since, seen, update, summary=verdict.summary, told_cause=told))
         self._spans = [
             replace(span, until=span.latest) if span.until is None and span.told < update else span
             for span in self._spans
@@ -114,6 +121,7 @@ class Health:
         rows, self._progress, self._fall, self._spans = self._before
         self._ends, self._paid = self._ends_before, self._paid_before
         self._rows = deque(rows, LOOK_BACK)
+        self._begun = self._begun if rows else {}
         self.take_in(moment, row)
 
     def halted(self, error: NotFiniteError, update: int) -> None:
@@ -243,7 +251,8 @@ class Health:
         for index, span in enumerate(self._spans):
             if span.name == now.name and span.told >= now.told - FORGIVEN:
                 gravest = min(now.severity, span.severity, key=SEVERITIES.index)
-                self._spans[index] = replace(now, severity=gravest, since=span.since)
+                told = span.told_cause if any(span.told_cause) else now.told_cause
+                self._spans[index] = replace(now, severity=gravest, since=span.since, told_cause=told)
                 return
         self._spans = [*self._spans, now][-MAX_HISTORY:]
 
@@ -274,8 +283,10 @@ def _what_was(check: Check, span: Span) -> Finding:
     """An event that is over, told of because of what it has left behind."""
     summary = f"{span.summary} It has passed; what follows from it has not."
     severity = min(span.severity, check.severity, key=SEVERITIES.index)  # a note once, while all seemed well
-    texts = (check.name, check.title, severity, summary, check.cause, check.remedy, check.setting)
-    return Finding(*texts, span.since, span.until)
+    cause, remedy, setting = span.told_cause
+    reason = with_powers(cause or check.cause)
+    advice = (check.remedy, check.setting) if remedy is None else (remedy, setting)
+    return Finding(check.name, check.title, severity, summary, reason, *advice, span.since, span.until)
 
 
 def _leader(finding: Finding, found: dict[str, Finding]) -> Finding | None:

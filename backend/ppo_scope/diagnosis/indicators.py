@@ -6,6 +6,7 @@ All of it is taken at every update, so all of it is cheap: a few hundred samples
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = mat
         "samples": float(np.count_nonzero(moment.trained)),
         **_episodes(moment),
         **_critic(moment, batch, chosen),
-        **_exploration(moment, chosen),
+        **(_exploration(moment, chosen) or _told_entropy(moment, batch)),
         **_actions(moment, chosen),
         **_forbidden(moment),
         **_observations(moment, batch, chosen),
@@ -183,6 +184,21 @@ def _exploration(moment: Moment, chosen: NDArray[np.int64]) -> Row:
     return found
 
 
+def _told_entropy(moment: Moment, batch: Batch) -> Row:
+    """Of choices, where nobody tells what the policy puts out: its entropy as the loop tells it, or as log π of what
+    was drawn adds up to it. Choices are whole numbers, and their log π never above 0; densities hardly ever do both.
+
+    Not of a language model, most of whose tokens follow from those before.
+    """
+    trained = torch.from_numpy(moment.trained)
+    actions, log_probs = batch.actions.cpu()[trained], batch.log_probs.cpu()[trained]
+    whole = not actions.is_floating_point() or torch.equal(actions, actions.round())
+    if moment.subject.abilities.text is not None or not whole or not float(log_probs.max()) <= 0:
+        return {}
+    told = moment.aggregated().get("entropy", math.nan)
+    return {"choice_entropy": -float(log_probs.mean()) if math.isnan(told) else told}
+
+
 def _entropy(distribution: Distribution, outputs: Tensor, batch: Batch) -> Floats:
     found: Floats = distribution.evaluate(outputs, batch.actions)[1].detach().cpu().numpy()
     return found
@@ -266,8 +282,11 @@ def _steps(moment: Moment, adam_epsilon: float) -> Row:
         return {}
     parts = abilities.parts()
     own = _of_the_policy(parts, shared=shared)
+    terms = None if own and abilities.typical_gradient is not None else _terms(moment)
+    if not own and terms is not None:
+        own = _apart_from_the_critic(parts, terms)
     found = _pace(moment, own) if adam_epsilon > 0 else {}
-    typical = _typical_gradient(moment)
+    typical = _typical_gradient(moment, terms)
     if typical is None or not own:
         return found
     policy = np.concatenate([typical[part] for part in own])
@@ -285,6 +304,12 @@ def _steps(moment: Moment, adam_epsilon: float) -> Row:
 def _of_the_policy(parts: dict[str, slice], *, shared: bool) -> list[slice]:
     """Of a shared network only the head is the policy's own."""
     return [part for name, part in parts.items() if name.startswith("policy_head" if shared else "policy")]
+
+
+def _apart_from_the_critic(parts: dict[str, slice], terms: Sequence[NDArray[np.float64]]) -> list[slice]:
+    """The policy's own where names do not tell: what L_PG or S moves, and L_VF does not."""
+    policy, value, entropy = terms
+    return [part for part in parts.values() if not value[part].any() and (policy[part].any() or entropy[part].any())]
 
 
 def _bonus(moment: Moment) -> Row:
@@ -319,20 +344,30 @@ def _pace(moment: Moment, own: list[slice]) -> Row:
     return {"policy_pace": rms(moved) / (rate * math.sqrt(steps))} if len(moved) else {}
 
 
-def _typical_gradient(moment: Moment) -> NDArray[np.float64] | None:
+def _typical_gradient(moment: Moment, terms: Sequence[NDArray[np.float64]] | None) -> NDArray[np.float64] | None:
     """[P] of the size that Adam sees it in; where it is not told, |dL/dθ| of a minibatch, cut off as it was on average.
 
-    The latter is taken only where the norm limit cuts off nine tenths of it: it costs a pass back.
+    `terms`: see `_terms`.
     """
-    abilities, update = moment.subject.abilities, moment.update
+    abilities, settings = moment.subject.abilities, moment.update.settings
     if abilities.typical_gradient is not None:
         return abilities.typical_gradient().astype(np.float64)
-    factor = moment.aggregated().get("gradient_clip_factor", math.nan)
-    if abilities.differentiate is None or not factor < LIMITED:
+    if terms is None:
         return None
-    policy, value, entropy = (one.astype(np.float64) for one in abilities.differentiate(update, update.minibatches[-1]))
-    settings = update.settings
-    return factor * np.abs(policy + settings.value_coef * value - settings.entropy_coef * entropy)
+    policy, value, entropy = terms
+    whole = np.abs(policy + settings.value_coef * value - settings.entropy_coef * entropy)
+    return moment.aggregated()["gradient_clip_factor"] * whole
+
+
+def _terms(moment: Moment) -> Sequence[NDArray[np.float64]] | None:
+    """dL_PG/dθ, dL_VF/dθ and dS/dθ [P] of the last minibatch.
+
+    Taken only where the norm limit cuts off nine tenths of the gradient: it costs a pass back.
+    """
+    differentiate, update = moment.subject.abilities.differentiate, moment.update
+    if differentiate is None or not moment.aggregated().get("gradient_clip_factor", math.nan) < LIMITED:
+        return None
+    return [one.astype(np.float64) for one in differentiate(update, update.minibatches[-1])]
 
 
 def _norm(values: NDArray[np.float64]) -> float:

@@ -62,7 +62,6 @@ Verdict = Found | Unknown | None
 OF_RATIO = ("kl_spike", "unbounded_loss", "kl_without_clip", "pinned_learning_rate", "runaway_kl_coef", "still_policy")
 """Checks of what is made of r: where r is wrong, they look at nothing."""
 NOT_YET = Unknown("not measured yet")
-NEVER = Unknown("this training loop does not tell what it takes", applies=False)
 FEWEST = 64
 """Samples of an update: of smaller ones, ten or twenty are no time in which a policy or a critic gets anywhere."""
 FEW_STEPS, MANY_STEPS = 100, 320
@@ -101,16 +100,18 @@ class Check:
     """Whether a warning is a note while the return is at its best."""
     lasts: bool = False
     """Whether it is an event, which stays the cause of what it has left behind when it is over itself."""
+    needs: str = "what it takes"
+    """What a training loop has to tell for it, in words: said where one never does."""
 
     def look(self, rows: list[Row]) -> Verdict:
         """What it has to say after these updates."""
         verdict = self.found(rows)
         if isinstance(verdict, str):
             return Found(verdict)
-        if len(rows) >= LONG_ENOUGH and isinstance(verdict, Unknown) and verdict.applies and self._never_told(rows):
-            return NEVER
         if verdict is None and self.metrics and not any(math.isfinite(last(rows, name)) for name in self.metrics):
-            return NOT_YET
+            verdict = NOT_YET
+        if len(rows) >= LONG_ENOUGH and isinstance(verdict, Unknown) and verdict.applies and self._never_told(rows):
+            return Unknown(f"this training loop does not tell {self.needs}", applies=False)
         return verdict
 
     def _never_told(self, rows: list[Row]) -> bool:

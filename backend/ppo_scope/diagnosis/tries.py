@@ -43,6 +43,7 @@ TRIES: dict[tuple[str, str], tuple[Try, ...]] = {
     ("wide_deviation", "entropy_coef"): (NO_BONUS,),
     ("actions_cut_off", "entropy_coef"): (_by("entropy_coef", 0.3),),
     ("kl_spike", "learning_rate"): (SHORTER, FEWER, LEASH),
+    ("kl_spike", "target_kl"): (LEASH, FEWER),
     ("return_fell", "learning_rate"): (SHORTER, FEWER, LEASH),
     ("spent_learning_rate", "learning_rate"): (_to("learning_rate", 0.0003),),
     ("unbounded_loss", "learning_rate"): (SHORTER, FEWER, LEASH, CAP),
