@@ -59,12 +59,16 @@ def test_a_sound_loss_and_an_unknown_one_are_no_mistake(size):
     assert mistake_in(loss + 0.0123 * size, parts, SETTINGS) is None
 
 
-def test_a_table_of_normalised_advantages_is_not_told_apart_from_a_ratio_of_itself():
-    """Both are the mean of Â where no r is clipped: neither is said."""
+@pytest.mark.parametrize(
+    ("learned", "mistake"), [(0.01, "ratio_of_itself"), (0.0, None)], ids=["learned", "learned nothing"]
+)
+def test_a_table_of_normalised_advantages_is_told_apart_from_a_ratio_of_itself_by_what_was_learned(learned, mistake):
+    """Both are the mean of Â where no r is clipped, and a table has no gradient: r does not go the way of Â."""
     seen = torch.linspace(-1, 1, B)
-    policy = torch.zeros(())
-    one = Seen(1, torch.arange(B).numpy(), 0.01 * seen, torch.zeros(B), seen, seen, seen, seen, seen.abs())
+    by_chance = 0.001 * seen.square() - 0.0001 * seen
+    log_prob = learned * seen + by_chance
+    one = Seen(1, torch.arange(B).numpy(), log_prob, torch.zeros(B), seen, seen, seen, seen, seen.abs())
     (made,) = minibatches_of([one], SETTINGS, B, Habits())
-    told = float(policy - C2 * seen.abs().mean())
-    assert abs(told - float(made.loss)) > 1e-3
-    assert mistake_in(told, parts_of(made, seen, seen, SETTINGS), SETTINGS) is None
+    told = -C2 * float(seen.abs().mean())
+    assert abs(told - float(made.loss)) > 1e-5
+    assert mistake_in(told, parts_of(made, seen, seen, SETTINGS), SETTINGS) == mistake

@@ -24,7 +24,7 @@ MISTAKES = [
     (
         "newlogprob - b_logprobs[mb_inds]",
         "newlogprob - newlogprob.detach()",
-        ("3",),
+        ("6",),
         "loss_differs",
         "with r = 1 at every",
     ),

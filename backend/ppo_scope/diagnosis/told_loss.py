@@ -24,6 +24,8 @@ EXACT = 3e-6
 """Of its terms together, by which a loss may be off what it is taken for: single precision makes a tenth of it."""
 DISTINCT = 10.0
 """Times that, by which it has to be off ours, or nothing can be told."""
+BY_CHANCE = 2.0
+"""Standard errors, up to which a correlation is none."""
 LARGEST_TABLE = 512
 """Samples of which every one is held against every other."""
 
@@ -55,9 +57,17 @@ def mistake_in(told: float, parts: Parts, settings: Facts) -> str | None:
         return None
     made = _made_wrongly(parts, ours, settings)
     found = [name for name in MISTAKES if name in made and abs(made[name] - told) <= near]
-    if {"ratio_of_itself", "table_of_policy"} <= set(found):  # where nothing is clipped both are the mean of Â
+    # Where nothing is clipped both are the mean of Â; a policy that such a table trains learns nothing of Â.
+    if {"ratio_of_itself", "table_of_policy"} <= set(found) and not _learned(parts):
         return None
     return found[0] if found else None
+
+
+def _learned(parts: Parts) -> bool:
+    """Whether r has gone the way of Â, by more than chance."""
+    if not parts.advantages.std() > 0 or not parts.ratio.std() > 0:
+        return False
+    return bool(np.corrcoef(parts.advantages, parts.ratio)[0, 1] > BY_CHANCE / math.sqrt(len(parts.ratio)))
 
 
 def _made_wrongly(parts: Parts, ours: float, settings: Facts) -> dict[str, float]:
