@@ -382,6 +382,8 @@ def test_what_a_critic_explains_is_told_as_it_is():
     assert isinstance(verdict, Found)
     assert "explained −12.0 % of the variance on average, worse than a constant" in verdict.summary
     assert "explains 40 %" in verdict.summary
-    assert check.look([{**row, "critic_fit": -0.1}] * 10) is None, "nothing that simple could do better"
+    beaten_by_nothing = check.look([{**row, "critic_fit": -0.1}] * 10)
+    assert isinstance(beaten_by_nothing, Unknown), "nothing that simple could do better: no fault, and no good news"
+    assert "explains −12.0 % of the variance" in beaten_by_nothing.why and "hardly more" in beaten_by_nothing.why
     assert check.look([{**row, "critic_error_share": 0.04}] * 10) is None, "next to nothing is left to explain"
     assert not isinstance(check.look([{**row, "explained_variance": math.nan}] * 10), Found)
