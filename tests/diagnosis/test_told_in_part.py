@@ -146,7 +146,7 @@ def critic(count=10, **given):
 
 def test_a_critic_that_explains_nothing_is_no_good_news():
     """As a constant is: where the observations tell no more it is no fault either."""
-    verdict = critic(critic_fitness=0.0, critic_fit=0.1)
+    verdict = critic(critic_fitness=0.0, critic_fit=0.1, explained_variance=-1e-4)
     assert "explains 0.0 % of the variance" in verdict.why and "explains 10 %: hardly more" in verdict.why
     assert "not known" in critic(critic_fitness=0.0).why
     assert isinstance(critic(critic_fitness=0.0, critic_fit=0.4), Found)
