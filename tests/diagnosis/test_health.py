@@ -14,7 +14,7 @@ from benchmarks.health import SICK, observe
 from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE
 from ppo_scope.diagnosis.health import FORGIVEN, MAX_HISTORY, Health
 from ppo_scope.diagnosis.indicators import indicators
-from ppo_scope.diagnosis.judging import Found, with_powers
+from ppo_scope.diagnosis.judging import Found, Unknown, with_powers
 from ppo_scope.ppo import presets
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind

@@ -17,7 +17,7 @@ from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
 from tests.attach.elsewhere import nowhere
-from tests.diagnosis.faulty_loop import ACTIONS, CLIP, DISCOUNT, LAMBDA, M, N, World
+from tests.diagnosis.faulty_loop import ACTIONS, CLIP, DISCOUNT, LAMBDA, FaultyLoop, M, N, World
 from tests.moments import moment_at
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -146,7 +146,7 @@ def critic(count=10, **given):
 
 def test_a_critic_that_explains_nothing_is_no_good_news():
     """As a constant is: where the observations tell no more it is no fault either."""
-    verdict = critic(critic_fitness=0.0, critic_fit=0.1)
+    verdict = critic(critic_fitness=0.0, critic_fit=0.1, explained_variance=-1e-4)
     assert "explains 0.0 % of the variance" in verdict.why and "explains 10 %: hardly more" in verdict.why
     assert "not known" in critic(critic_fitness=0.0).why
     assert isinstance(critic(critic_fitness=0.0, critic_fit=0.4), Found)
@@ -181,9 +181,17 @@ def test_a_policy_without_a_doubt_is_told_as_that_where_its_outputs_are_not(entr
     assert "entropy_collapse" not in names(doubting) | doubting.unknown().keys()
 
 
-def test_what_a_loop_of_densities_draws_is_not_taken_for_choices():
-    row = {"kl_k3": 0.01}
-    assert "tell what its policy puts out: to a Scope" in BY_NAME["entropy_collapse"].look([row] * 20).why
+@pytest.mark.parametrize("continuous", [False, True])
+def test_only_choices_have_an_entropy_that_log_pi_tells(continuous):
+    loop = FaultyLoop(continuous=continuous)
+    loop.scope.becomes(None)
+    entropy = loop.train(1).health.values()["choice_entropy"]
+    assert math.isnan(entropy) if continuous else 0 < entropy <= math.log(ACTIONS)
+
+
+def test_a_collapse_that_cannot_be_seen_is_said_with_what_a_loop_would_have_to_tell():
+    why = BY_NAME["entropy_collapse"].look([{"kl_k3": 0.01}] * 20).why
+    assert "does not tell what its policy puts out: to a Scope, by policy=" in why and "entropy=" in why
 
 
 @pytest.mark.parametrize("whose", ["a schedule", "the page"])

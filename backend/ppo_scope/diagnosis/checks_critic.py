@@ -113,7 +113,8 @@ def _nothing_explained(mean: float, fits: list[float], errors: list[float], rows
         return None
     if max(latest(rows, "critic_fitness", 10), default=0.0) < -0.5 and _gained(rows, errors) > ON_ITS_WAY:
         return _on_its_way(errors)
-    explained = f"the critic explains {100 * mean:.1f} % of the variance in the mean of 10 updates".replace("-", "−")
+    share = f"{round(100 * mean, 1) + 0.0:.1f}".replace("-", "−")  # of −0.04 % it is 0.0
+    explained = f"the critic explains {share} % of the variance in the mean of 10 updates"
     if len(fits) < MOST:
         return Unknown(f"{explained}, and whether the observations tell more is not known")
     told = f"{100 * max(_mean(fits), 0.0):.0f} %"

@@ -31,6 +31,8 @@ JUDGED = 128
 """Samples of the rollout at which saturation, observations and actions are looked at."""
 LIMITED = 0.1
 """Factor of the norm limit from which on it takes the greater part of a gradient."""
+ROUNDING = 1e-5
+"""By which a log π of 0 may be off."""
 LARGEST_THETA = 200_000
 """Weights up to which the sizes of their gradients are looked at."""
 FITTED = 16
@@ -193,7 +195,7 @@ def _told_entropy(moment: Moment, batch: Batch) -> Row:
     trained = torch.from_numpy(moment.trained)
     actions, log_probs = batch.actions.cpu()[trained], batch.log_probs.cpu()[trained]
     whole = not actions.is_floating_point() or torch.equal(actions, actions.round())
-    if moment.subject.abilities.text is not None or not whole or not float(log_probs.max()) <= 0:
+    if moment.subject.abilities.text is not None or not whole or not float(log_probs.max()) < ROUNDING:
         return {}
     told = moment.aggregated().get("entropy", math.nan)
     return {"choice_entropy": -float(log_probs.mean()) if math.isnan(told) else told}
