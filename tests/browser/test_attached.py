@@ -1,10 +1,11 @@
 """A PPO of Stable-Baselines3 on the page: it comes by itself, is stepped, changed where it can be, and ended."""
 
+import json
 import re
 
 import pytest
 
-from tests.attach.elsewhere import Loop, waiting_server
+from tests.attach.elsewhere import Loop, rows_of, the_run, waiting_server
 from tests.browser.dashboard import Dashboard, only, panels_alone, until
 from tests.browser.stage import snapshot
 
@@ -78,3 +79,36 @@ def test_where_the_kl_ends_the_epochs_of_a_loop_that_is_not_ours(stage, margin, 
     assert line is None or line in numbers.inner_text()
     played.frame({**header, **told, "run": played.run["id"], "stopped_by_kl": False, "epoch": 3}, arrays)
     until(played.sentence, lambda text: text == "Epoch 3 of 4 is over.")  # shuffled or not
+
+
+def test_of_a_run_that_nobody_watched_each_update_can_be_gone_to_and_what_is_not_kept_of_it_is_said(server, new_page):
+    """Of most of its updates there is no snapshot: those are shown by their rows, and no other takes their place."""
+    with Loop("tests.attach.own_loop", 99, link=server.url) as loop:
+        loop.printed()
+    run = the_run(server, state="finished")
+    rows, first = rows_of(server, run["id"])
+    moments = json.loads(server.get(f"api/runs/{run['id']}/moments"))["moments"]
+    kept = {update for _, update, phase, *_ in moments if phase == "update"}
+    gone = next(n for n in range(98, 1, -1) if n not in kept and n - 1 not in kept)
+    page = new_page()
+    page.goto(only(server, "Loss components", "Ratio histogram", "Health"))
+    dashboard = Dashboard.of(page).at(update="99")
+    cursor, where = page.get_by_role("slider", name="Timeline"), page.locator("#timeline .where")
+    cursor.fill(str(gone))
+    dashboard.at(update=str(gone), live="false")
+    assert cursor.input_value() == str(gone)
+    said = f"No snapshot of update {gone} is kept, only its numbers"
+    nearest = max(n for n in kept if n < gone), min(n for n in kept if n > gone)
+    assert f"update {gone}: only its numbers are kept" in where.inner_text()
+    for place in (dashboard.panel("Ratio histogram"), dashboard.panel("Health")):
+        text = until(place.inner_text, lambda text: said in text)
+        assert f"The nearest are of updates {nearest[0]} and {nearest[1]}." in text
+    assert said in cursor.get_attribute("aria-valuetext")
+    loss = rows["loss"][gone - first]
+    assert float(
+        page.locator("#formula").get_by_text("L, total loss").locator("..").inner_text().split()[-1]
+    ) == pytest.approx(loss, abs=1e-4)
+
+    for update in (gone - 1, gone, gone + 1):  # by the keys, one update after the other
+        dashboard.key("ArrowRight" if update > gone - 1 else "ArrowLeft").at(update=str(update), live="false")
+        assert ("only its numbers" in where.inner_text()) == (update not in kept)
