@@ -112,3 +112,28 @@ def test_of_a_run_that_nobody_watched_each_update_can_be_gone_to_and_what_is_not
     for update in (gone - 1, gone, gone + 1):  # by the keys, one update after the other
         dashboard.key("ArrowRight" if update > gone - 1 else "ArrowLeft").at(update=str(update), live="false")
         assert ("only its numbers" in where.inner_text()) == (update not in kept)
+
+
+def test_of_a_run_that_begins_while_one_that_is_over_is_on_show_it_is_said_and_one_goes_there(stage):
+    played = stage()
+    brief = {"environment": "CartPole-v1", "seed": None, "update": 3, "sweep": None, "script": "", "returns": []}
+    first = {**brief, "id": "first", "state": "paused", "created": "2026-01-01T10:00:00Z"}
+    second = {**brief, "id": "second", "state": "running", "created": "2026-01-01T11:00:00Z", "script": "train.py"}
+    third = {**second, "id": "third", "created": "2026-01-01T12:00:00Z", "script": "again.py"}
+    notice = played.page.locator(".notice", has_text="A new run has begun")
+    played.say("runs", runs=[first])
+    played.say("runs", runs=[second, first])
+    until(lambda: "+1" in played.page.locator("button.run").inner_text())
+    assert not notice.is_visible(), "the run at hand goes on"
+    played.state("finished")
+    until(notice.is_visible)
+    assert "A new run has begun: train.py · CartPole-v1." in notice.inner_text()
+    notice.get_by_role("button", name="Dismiss").click()
+    assert not notice.is_visible()
+    played.say("runs", runs=[{**second, "update": 9}, first])
+    swept = {**third, "id": "swept", "sweep": "grid", "created": "2026-01-01T13:00:00Z"}
+    played.say("runs", runs=[swept, third, second, first])
+    until(lambda: "A new run has begun: again.py · CartPole-v1." in notice.inner_text())
+    assert played.page.locator("body").get_attribute("data-update") == "3", "nothing has happened unasked"
+    notice.get_by_role("button", name="Show it").click()
+    assert until(lambda: played.said("open"))[-1]["run"] == "third"
