@@ -140,7 +140,8 @@ function mount(body, context) {
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
       const unknown = snapshot?.header.unknown ?? {};
-      const sought = checks.filter(({ name, metrics }) => metrics.length && !found.has(name));
+      // Of an update that is not kept, what the checks looked at is not, either.
+      const sought = snapshot?.unkept ? [] : checks.filter(({ name, metrics }) => metrics.length && !found.has(name));
       const rows = sought.map((check) => lineOf(check.name)(line(check, values, unknown[check.name])));
       // What cannot come to be said of this run stands last: it is in nobody's way there, and stays there.
       const order = [false, true].flatMap((never) => rows.filter(({ dataset }) => (dataset.known === "never") === never));

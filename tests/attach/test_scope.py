@@ -127,6 +127,8 @@ def test_of_an_update_in_which_a_finding_begins_a_snapshot_with_its_samples_is_k
                 far = 3.0 if update == spike else 0.01
                 scope.minibatch(samples=np.arange(8), log_prob=[far, -far] * 4, advantages=np.arange(-4.0, 4.0))
                 scope.update()
+                if update == 1:
+                    the_run(server)  # it is connected: what is shown from now on arrives
             scope.close()
         assert [one._begun for one in clerks] == [True] * yes
         run = the_run(server, state="finished")["id"]

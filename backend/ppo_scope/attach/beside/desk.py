@@ -139,7 +139,7 @@ class Desk:
         if not self._health.began(update):
             return wish
         if wish is not None:
-            return wish._replace(probes=wish.probes | (AT_A_BEGINNING - wish.failed.keys()))
+            return Wish(wish.probes | (AT_A_BEGINNING - wish.failed.keys()), wish.environment, wish.failed)
         if self._model.abilities.text is not None:
             return None
         return Wish(AT_A_BEGINNING - self._budget.failed.keys(), None, self._budget.failed)
