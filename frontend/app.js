@@ -215,6 +215,7 @@ const notices = createNotices(part("notices"), state, {
     void beginning.restart({ ...settings, ...(env === undefined ? {} : { env }), ...(seed === undefined ? {} : { seed }) }),
   adopt: ({ settings }) => done(orders.apply(settings)),
   showNew,
+  open: (run) => say(arrivals.open(run)),
   cancel: beginning.cancel,
   dismiss: beginning.dismiss,
   goOn: arrivals.goOn,

@@ -5,7 +5,24 @@
  */
 
 import type { PointedAt } from "./state/pointed.js";
-import type { AwaitedTold, Cause, Change, Doing, Evaluation, Header, Phase, PictureHeader, Quantity, Run, RunBrief, RunState, SettingValue, SnapshotHeader, StateTold, Step } from "./wire-types.js";
+import type {
+  AwaitedTold,
+  Cause,
+  Change,
+  Doing,
+  Evaluation,
+  Header,
+  Phase,
+  PictureHeader,
+  Quantity,
+  Run,
+  RunBrief,
+  RunState,
+  SettingValue,
+  SnapshotHeader,
+  StateTold,
+  Step,
+} from "./wire-types.js";
 
 // ---------------------------------------------------------------------------------------------- wire
 
@@ -92,9 +109,9 @@ export interface SeriesView {
   /** A view of exactly `length` values, valid until the next change; empty if there is no such column. */
   column(name: string): Float64Array;
   /** The rows of the updates of a span, as far as there are any; without one all. */
-  rows(span: Span | null): { start: number, end: number };
+  rows(span: Span | null): { start: number; end: number };
   /** In which of the rows `start` to before `end` the lowest and the highest value of a column are; `start` twice where all are NaN. Quick, however many rows there are. */
-  turns(name: string, start: number, end: number): { low: number, high: number };
+  turns(name: string, start: number, end: number): { low: number; high: number };
   /** The lowest and the highest value in a span; [Infinity, −Infinity] where there is none. */
   extent(name: string, span?: Span | null): [number, number];
 }
@@ -111,11 +128,20 @@ export interface EpisodesView {
   readonly revision: number;
   column(name: string): Float64Array;
   /** The rows of episodes that ended in a span; without one all. */
-  rows(span: Span | null): { start: number, end: number };
+  rows(span: Span | null): { start: number; end: number };
   extent(name: string, span?: Span | null): [number, number];
 }
 
-export interface Snapshot extends Frame<SnapshotHeader> {}
+export interface Snapshot extends Frame<SnapshotHeader> {
+  /** No snapshot of this update is kept: made of its row of the series (state/unkept.js). */
+  unkept?: Unkept;
+}
+
+/** The updates before and after one that is not kept of which snapshots are. */
+export interface Unkept {
+  before: number | null;
+  after: number | null;
+}
 
 export interface Picture {
   header: PictureHeader;
@@ -163,6 +189,14 @@ export interface Held {
   run: Run | null;
   /** Its last message `state`, as it came. */
   status: any;
+}
+
+/** A moment of the past that is on show. */
+export interface Past {
+  /** Of the snapshot that tells it. */
+  sequence: number;
+  /** The update that was asked for, where neither a snapshot nor a row of it is there. */
+  wanted?: number;
 }
 
 /** Something that the server has kept a snapshot of. */
@@ -249,7 +283,7 @@ export interface OwnState {
   /** What the recording on show says of itself. */
   note: string | null;
   /** Not null while a moment of the past is on show. */
-  past: { sequence: number } | null;
+  past: Past | null;
   /** The cursor of the timeline is being moved, and what it stands for is on its way. */
   scrubbing: boolean;
   /** Two outcomes of the update at hand, of which one is to be chosen. */
@@ -336,8 +370,21 @@ export interface Selection {
  * others: `others`, or something of a run that is one of them.
  */
 export type Topic =
-  | "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "progress" | "connection" | "view"
-  | "preview" | "selection" | "others" | "zoom";
+  | "snapshot"
+  | "series"
+  | "picture"
+  | "run"
+  | "status"
+  | "past"
+  | "motion"
+  | "theme"
+  | "progress"
+  | "connection"
+  | "view"
+  | "preview"
+  | "selection"
+  | "others"
+  | "zoom";
 
 // -------------------------------------------------------------------------------------------- panels
 
@@ -408,7 +455,8 @@ export interface SharedRange {
 }
 
 export type Idea = "policy" | "value" | "entropy" | "clip" | "loss" | "advantage" | "ratio";
-export type Need = "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection" | "view" | "others" | "zoom";
+export type Need =
+  "snapshot" | "series" | "picture" | "run" | "status" | "past" | "motion" | "theme" | "preview" | "selection" | "view" | "others" | "zoom";
 
 /** What a drawing leaves out: in a word or two beside the title, and in a sentence. */
 export interface Note {

@@ -7,6 +7,7 @@ import { explained, fixed, number, percent, returned } from "../state/format.js"
 import { followWays, remedyOf, SIGNS, wayTo } from "../ui/finding.js";
 import { renew } from "../ui/renew.js";
 import { madeAgainInWords } from "../state/made-again.js";
+import { insteadInWords, unkeptInWords } from "../state/unkept.js";
 
 /** @import { Check, Finding, Panel, PanelContext, PanelView, Spell, State } from "../types.js" */
 /** @import { Table } from "../draw/tables.js" */
@@ -126,9 +127,9 @@ function mount(body, context) {
       const key = JSON.stringify([findings, kept, state.run?.settings]);
       const waiting = waitingOf(state);
       setText(verdict, verdictOf(findings, waiting));
-      const madeAgain = madeAgainInWords(snapshot?.header);
-      setText(again, madeAgain);
-      setHidden(again, !madeAgain);
+      const about = unkeptInWords(snapshot) || (state.past && insteadInWords(state.past, snapshot)) || madeAgainInWords(snapshot?.header);
+      setText(again, about);
+      setHidden(again, !about);
       setHidden(design, !(snapshot?.header.health?.steps_taken === 1 && snapshot.header.settings.minibatches === 1));
       verdict.dataset.worst = causes(findings)[0]?.severity ?? (waiting ? "unknown" : "fine");
       body.dataset.findings = findings.map(({ name }) => name).join(" ");
@@ -141,7 +142,8 @@ function mount(body, context) {
       const values = snapshot?.header.health ?? {};
       const found = new Set(findings.map(({ name }) => name));
       const unknown = snapshot?.header.unknown ?? {};
-      const sought = checks.filter(({ name, metrics }) => metrics.length && !found.has(name));
+      // Of an update that is not kept, what the checks looked at is not, either.
+      const sought = snapshot?.unkept ? [] : checks.filter(({ name, metrics }) => metrics.length && !found.has(name));
       const rows = sought.map((check) => lineOf(check.name)(line(check, values, unknown[check.name])));
       // What cannot come to be said of this run stands last: it is in nobody's way there, and stays there.
       const order = [false, true].flatMap((never) => rows.filter(({ dataset }) => (dataset.known === "never") === never));

@@ -5,6 +5,7 @@ import { isOver, runState } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
 import { anewInWords, begunAnew } from "../state/lineage.js";
 import { differs } from "../state/link.js";
+import { createNewcomers, newcomerInWords } from "../state/newcomers.js";
 import { createConfirm } from "../ui/confirm.js";
 import { h, setHidden, setText } from "../ui/dom.js";
 import { losesTraining, lossInWords, needsExplaining, RECORDED, WATCHING, whoLeads, whyNot, whyNotBeside } from "../state/permission.js";
@@ -31,6 +32,7 @@ const WITHOUT_CAUSE = {
  * @property {(wanted: NonNullable<State["wanted"]>) => void} adopt
  * @property {() => void} keep
  * @property {() => void} showNew the run of a server that was started anew
+ * @property {(run: string) => void} open another run of the server
  * @property {() => void} cancel a run that is tried out
  * @property {() => void} dismiss what was said of one that was refused
  * @property {(run: string) => void} goOn with one that has ended, from what was kept of it
@@ -42,7 +44,7 @@ const WITHOUT_CAUSE = {
  * @param {State} state
  * @param {NoticeActions} actions
  */
-export function createNotices(root, state, { takeControl, restart, begin, adopt, keep, showNew, cancel, dismiss, goOn, resumesAt }) {
+export function createNotices(root, state, { takeControl, restart, begin, adopt, keep, showNew, open, cancel, dismiss, goOn, resumesAt }) {
   const lost = h("p", { class: "notice floating", role: "status" });
   const outdated = h(
     "p",
@@ -86,16 +88,30 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   const begun = h("p", { class: "notice floating", role: "status" }, episodes, h("button", { type: "button", onclick: readBegun }, "Dismiss"));
   /** The runs of whose new episodes somebody has read. @type {Set<string>} */
   const read = new Set();
+  const newcomers = createNewcomers();
+  const came = h("span", {});
+  const newcomer = h(
+    "p",
+    { class: "notice floating", role: "status" },
+    came,
+    h("button", { type: "button", class: "primary", onclick: () => newcomer.dataset.run && open(newcomer.dataset.run) }, "Show it"),
+    h("button", { type: "button", onclick: passNewcomer }, "Dismiss"),
+  );
   const trial = createTrial({ cancel, dismiss });
   trial.element.classList.add("notice", "floating");
-  root.append(lost, outdated, held, watching, unwritten, led, offer, banner, begun, trial.element);
-  for (const element of [lost, outdated, held, watching, unwritten, led, offer, banner, begun]) element.hidden = true;
+  root.append(lost, outdated, held, watching, unwritten, led, offer, banner, begun, newcomer, trial.element);
+  for (const element of [lost, outdated, held, watching, unwritten, led, offer, banner, begun, newcomer]) element.hidden = true;
   /** @type {State["wanted"]} */
   let wanted = null;
 
   function readBegun() {
     read.add(nameOfBegun(state));
     setHidden(begun, true);
+  }
+
+  function passNewcomer() {
+    newcomers.pass(state);
+    setHidden(newcomer, true);
   }
 
   /** @param {((wanted: NonNullable<State["wanted"]>) => void) | null} action */
@@ -130,6 +146,12 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     const above = [lost, outdated, held, led, trial.element].some((other) => !other.hidden); // where it would lie, too
     setHidden(begun, fresh === null || isOver(state) || above || read.has(nameOfBegun(state)));
     if (!begun.hidden) setText(episodes, `${anewInWords(fresh)} `);
+    const run = newcomers.newest(state);
+    setHidden(newcomer, run === null || connection !== "open" || above);
+    if (run) {
+      newcomer.dataset.run = run.id;
+      setText(came, newcomerInWords(run));
+    }
     document.body.toggleAttribute(
       "data-noticed",
       [watching, unwritten, offer].some(({ hidden }) => !hidden),

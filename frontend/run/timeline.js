@@ -5,6 +5,7 @@ import { goesOn } from "../state/ended.js";
 import { count, number } from "../state/format.js";
 import { createKept, keptInWords, reachInWords } from "../state/kept.js";
 import { marksOf } from "../state/marks.js";
+import { brieflyUnkept, insteadInWords, unkeptInWords } from "../state/unkept.js";
 import { Canvas } from "../draw/canvas.js";
 import { fade } from "../draw/colours.js";
 import { leftOut, overUpdates, unmarked } from "../draw/curves.js";
@@ -26,7 +27,7 @@ const DRAG = "Drag to look at an earlier update";
 /**
  * @param {HTMLElement} root
  * @param {object} page
- * @param {(update: number, since?: boolean) => void} page.goTo
+ * @param {(update: number, since?: boolean, within?: number) => void} page.goTo
  * @param {() => void} page.live
  * @param {() => Theme} page.theme
  * @param {() => void} page.redraw
@@ -73,7 +74,8 @@ export function createTimeline(root, page) {
   cursor.addEventListener("input", () => {
     const finding = pressed === null ? undefined : nearTo(pressed).findLast(({ kind }) => kind === "finding");
     pressed = null;
-    page.goTo(finding ? finding.update : cursor.valueAsNumber, finding !== undefined);
+    const pixel = Math.floor(((span[1] - span[0]) * canvas.ratio) / (canvas.width || 1));
+    page.goTo(finding ? finding.update : cursor.valueAsNumber, finding !== undefined, finding || !grabbed ? 0 : pixel);
   });
   cursor.addEventListener("pointermove", ({ offsetX }) => {
     pointer = offsetX;
@@ -132,10 +134,13 @@ export function createTimeline(root, page) {
     cursor.disabled = state.held !== null;
     const shown = snapshot?.header.update ?? 0;
     if (!grabbed && !state.scrubbing && cursor.valueAsNumber !== shown) cursor.value = String(shown);
-    setAttribute(cursor, "aria-valuetext", snapshot ? inWords(snapshot.header) : "nothing yet");
+    const missing = past ? unkeptInWords(snapshot) || insteadInWords(past, snapshot) : "";
+    setAttribute(cursor, "aria-valuetext", snapshot ? [inWords(snapshot.header), missing].filter(Boolean).join(". ") : "nothing yet");
     const kept = keptOf(state);
     oldest = kept?.oldest === 1 ? 0 : (kept?.oldest ?? null); // before the first update there is the start
-    setText(place, snapshot && past ? inWords(snapshot.header) : "");
+    const brief = past ? brieflyUnkept(past, snapshot) : "";
+    setText(place, snapshot && past ? [inWords(snapshot.header), brief].filter(Boolean).join(": ") : "");
+    setAttribute(place, "title", missing);
     setHidden(reach, past !== null || oldest === null);
     setText(reach, kept ? capital(reachInWords(kept)) : "");
     marks = marksOf(state);

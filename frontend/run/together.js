@@ -70,11 +70,11 @@ export function createTogether({ state, subscribe }, { sources, asked: expected 
     step: () => onceAllAreThere(() => each(able("step", next()), (source) => source.step())),
     back: () => onceAllAreThere(() => each(sources(), (source) => source.back())),
     live: () => sources().forEach(({ travel }) => travel.live()),
-    /** The end of an update, and of the other runs what stands beside it. @param {number} update @param {boolean} [since] */
-    goTo(update, since) {
+    /** The end of an update, and of the other runs what stands beside it. @param {number} update @param {boolean} [since] @param {number} [within] */
+    goTo(update, since, within) {
       const [first, ...others] = sources();
-      each([first], ({ travel }) => travel.goTo(update, since));
-      each(others, ({ store, travel }) => travel.goTo(partnerOf(update, first.store.state, store.state, state.view.align)));
+      each([first], ({ travel }) => travel.goTo(update, since, within));
+      each(others, ({ store, travel }) => travel.goTo(partnerOf(update, first.store.state, store.state, state.view.align), false, within));
     },
     pace: () => each(sources(), (source) => source.pace()),
     playOrPause() {

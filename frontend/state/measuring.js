@@ -1,6 +1,7 @@
 // Why a panel cannot show the moment on show: its probe failed, the run cannot do what it needs, or nobody had it measured.
 
 import { isOver } from "./ended.js";
+import { unkeptInWords } from "./unkept.js";
 
 /** @import { Note, Panel, SnapshotHeader, State } from "../types.js" */
 
@@ -68,6 +69,7 @@ const isBefore = (probe, { phase, epoch, minibatch }) => BEFORE[probe]?.includes
 
 /** @param {string[]} absent @param {SnapshotHeader} header @param {State} state */
 function inWords(absent, { kind }, state) {
+  if (state.snapshot?.unkept) return unkeptInWords(state.snapshot);
   if (state.recorded) return "This recording does not hold it.";
   if (kind === "passing") return "Not measured at this moment: it was passed on the way of a larger step, and only what is quick is measured then.";
   const rationed = absent.map((name) => RATIONED[name]).find(Boolean);

@@ -20,6 +20,7 @@ from ppo_scope.probes.record import PhaseKind
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.reopening import reopened, to_show
+from ppo_scope.wire.frame import decode
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.attach import own_loop
 from tests.attach.elsewhere import (
@@ -109,6 +110,37 @@ def test_updates_that_wait_are_told_where_none_follows(monkeypatch):
         monkeypatch.setattr(report, "UNWATCHED_SECONDS", 0.0)
         wait_for(lambda: scope.watcher._beat() or sent == [1, 2, 3])
         scope.close()
+
+
+@pytest.mark.parametrize("yes", [False, True])
+def test_of_an_update_in_which_a_finding_begins_a_snapshot_with_its_samples_is_kept_though_nobody_looks(
+    yes, monkeypatch
+):
+    monkeypatch.setattr(report, "UNWATCHED_SECONDS", 1e6)  # none is kept because it is time for one
+    server, spike = waiting_server(), 9
+    try:
+        monkeypatch.setenv("PPO_SCOPE_URL", server.url)
+        with beside(monkeypatch, yes) as clerks:
+            scope = ppo_scope.Scope(clip_range=0.2)
+            for update in range(1, 13):
+                rollout(scope, advantages=np.arange(-4, 4, dtype=np.float32).reshape(4, 2))
+                far = 3.0 if update == spike else 0.01
+                scope.minibatch(samples=np.arange(8), log_prob=[far, -far] * 4, advantages=np.arange(-4.0, 4.0))
+                scope.update()
+                if update == 1:
+                    the_run(server)  # it is connected: what is shown from now on arrives
+            scope.close()
+        assert [one._begun for one in clerks] == [True] * yes
+        run = the_run(server, state="finished")["id"]
+        told = json.loads(server.get(f"api/runs/{run}/moments"))["moments"]
+        numbers = {update: sequence for sequence, update, phase, *_ in told if phase == "update"}
+        assert spike in numbers and spike + 1 not in numbers, numbers
+        header, arrays = decode(server.get(f"api/runs/{run}/moments/{numbers[spike]}"))
+    finally:
+        server.kill()
+    assert ("kl_spike", spike) in {(one["name"], one["since"]) for one in header["findings"]}
+    assert {"ratio", "samples", "advantages"} <= set(header["measured"]) and not header["failed"]
+    assert arrays["region"].shape == (2, 4) and (arrays["ratio"] > np.exp(2.9)).sum() == 4
 
 
 def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):

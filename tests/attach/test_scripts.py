@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -171,3 +172,16 @@ def test_a_script_that_fails_before_its_ppo_says_so_in_place_of_what_was_looked_
 def test_a_script_that_is_not_there_is_one_line():
     with Watching("nowhere.py") as watching:
         watching.said(r"There is no script nowhere\.py")
+
+
+def test_where_the_port_is_taken_that_is_said_and_the_server_ends_like_any_program():
+    """It reads its input until that ends, and does not stumble over that when it ends first."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with Watching("--port", port, Path(sb3_loop.__file__)) as watching:
+            watching.said(rf"Port {port} cannot be used \(.*\)\. Choose another one")
+            assert watching.process.wait(30) == 2
+    said = "".join(watching.lines)
+    assert "ended before it could be reached" in said and "Fatal" not in said

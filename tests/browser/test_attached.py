@@ -1,10 +1,11 @@
 """A PPO of Stable-Baselines3 on the page: it comes by itself, is stepped, changed where it can be, and ended."""
 
+import json
 import re
 
 import pytest
 
-from tests.attach.elsewhere import Loop, waiting_server
+from tests.attach.elsewhere import Loop, rows_of, the_run, waiting_server
 from tests.browser.dashboard import Dashboard, only, panels_alone, until
 from tests.browser.stage import snapshot
 
@@ -108,3 +109,63 @@ def test_nobody_is_said_to_control_a_loop_that_is_over_or_does_not_answer(stage)
     played.say("lease", holder=True, generation=3)
     until(lambda: play.get_attribute("title"), lambda title: "nothing can be asked of it" in title)
     assert "restart" not in play.get_attribute("title"), "a loop elsewhere is not restarted from here"
+
+
+def test_of_a_run_that_nobody_watched_each_update_can_be_gone_to_and_what_is_not_kept_of_it_is_said(server, new_page):
+    """Of most of its updates there is no snapshot: those are shown by their rows, and no other takes their place."""
+    with Loop("tests.attach.own_loop", 99, link=server.url) as loop:
+        loop.printed()
+    run = the_run(server, state="finished")
+    rows, first = rows_of(server, run["id"])
+    moments = json.loads(server.get(f"api/runs/{run['id']}/moments"))["moments"]
+    kept = {update for _, update, phase, *_ in moments if phase == "update"}
+    gone = next(n for n in range(97, 1, -1) if n not in kept and n - 1 not in kept)
+    page = new_page()
+    page.goto(only(server, "Loss components", "Ratio histogram", "Health"))
+    dashboard = Dashboard.of(page).at(update="99")
+    cursor, where = page.get_by_role("slider", name="Timeline"), page.locator("#timeline .where")
+    cursor.fill(str(gone))
+    dashboard.at(update=str(gone), live="false")
+    assert cursor.input_value() == str(gone)
+    said = f"No snapshot of update {gone} is kept, only its numbers"
+    nearest = max(n for n in kept if n < gone), min(n for n in kept if n > gone)
+    until(where.inner_text, lambda text: f"update {gone}: only its numbers are kept" in text)
+    for place in (dashboard.panel("Ratio histogram"), dashboard.panel("Health")):
+        text = until(place.inner_text, lambda text: said in text)
+        assert f"The nearest are of updates {nearest[0]} and {nearest[1]}." in text
+    assert said in cursor.get_attribute("aria-valuetext")
+    assert dashboard.panel("Health").locator(".checked li").count() == 0, "what the checks looked at is not kept"
+    loss = rows["loss"][gone - first]
+    assert float(
+        page.locator("#formula").get_by_text("L, total loss").locator("..").inner_text().split()[-1]
+    ) == pytest.approx(loss, abs=1e-4)
+
+    for update in (gone - 1, gone, gone + 1):  # by the keys, one update after the other
+        dashboard.key("ArrowRight" if update > gone - 1 else "ArrowLeft").at(update=str(update), live="false")
+        told = f"update {update}: only its numbers are kept" if update not in kept else f"update {update}"
+        until(where.inner_text, lambda text: " ".join(text.split()).startswith(told))  # noqa: B023
+
+
+def test_of_a_run_that_begins_while_one_that_is_over_is_on_show_it_is_said_and_one_goes_there(stage):
+    played = stage()
+    brief = {"environment": "CartPole-v1", "seed": None, "update": 3, "sweep": None, "script": "", "returns": []}
+    first = {**brief, "id": "first", "state": "paused", "created": "2026-01-01T10:00:00Z"}
+    second = {**brief, "id": "second", "state": "running", "created": "2026-01-01T11:00:00Z", "script": "train.py"}
+    third = {**second, "id": "third", "created": "2026-01-01T12:00:00Z", "script": "again.py"}
+    notice = played.page.locator(".notice", has_text="A new run has begun")
+    played.say("runs", runs=[first])
+    played.say("runs", runs=[second, first])
+    until(lambda: "+1" in played.page.locator("button.run").inner_text())
+    assert not notice.is_visible(), "the run at hand goes on"
+    played.state("finished")
+    until(notice.is_visible)
+    assert "A new run has begun: train.py · CartPole-v1." in notice.inner_text()
+    notice.get_by_role("button", name="Dismiss").click()
+    assert not notice.is_visible()
+    played.say("runs", runs=[{**second, "update": 9}, first])
+    swept = {**third, "id": "swept", "sweep": "grid", "created": "2026-01-01T13:00:00Z"}
+    played.say("runs", runs=[swept, third, second, first])
+    until(lambda: "A new run has begun: again.py · CartPole-v1." in notice.inner_text())
+    assert played.page.locator("body").get_attribute("data-update") == "3", "nothing has happened unasked"
+    notice.get_by_role("button", name="Show it").click()
+    assert until(lambda: played.said("open"))[-1]["run"] == "third"

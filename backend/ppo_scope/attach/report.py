@@ -15,7 +15,7 @@ from ppo_scope.attach.beside.desk import Desk, Looked, Model, header_of
 from ppo_scope.attach.beside.task import Wish, size_of, task_of
 from ppo_scope.attach.record import Habits, Phase, Update
 from ppo_scope.diagnosis.health import Health
-from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.cost import AT_A_BEGINNING, Budget
 from ppo_scope.probes.facts import Facts
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.measurement import Measurement
@@ -121,8 +121,9 @@ class Report:
                 self._health.take_in(moment, {**row, **known_of(moment.phase)})
             except Exception as error:
                 self._not_measured("health", error)
-            if shown or self._look_is_due():
-                self.show(moment, affordable=not shown)
+            began = self._health.began(moment.update.index)
+            if shown or self._look_is_due() or began:
+                self.show(moment, affordable=not shown, besides=AT_A_BEGINNING if began else frozenset())
         if shown:
             self._rows.flush()
         self._flush_if_due()
@@ -205,7 +206,8 @@ class Report:
             for what, why in answer.complaints:
                 self._budget.failed.setdefault(what, why)
             if answer.looked is not None:
-                self._looked(clerk, handed, answer.looked, send=not all_of_them)
+                # One that was wished for and is waited for is shown by whoever waits.
+                self._looked(clerk, handed, answer.looked, send=not (all_of_them and handed.looked_at))
         if clerk.ended:  # from here on the loop measures, and remembers nothing of before
             self._clerk = self._judged = None
 
@@ -229,8 +231,12 @@ class Report:
         found = self._measured(moment, self._budget.quick(self.watched))
         self._outlet.send(Kind.PASSING, found.arrays, late=number, **self._header(moment, found))
 
-    def show(self, moment: Moment | None = None, *, affordable: bool = False) -> None:
-        """Send the run as it is: a moment with everything that is watched, or with what can be afforded of it."""
+    def show(
+        self, moment: Moment | None = None, *, affordable: bool = False, besides: frozenset[str] = frozenset()
+    ) -> None:
+        """Send the run as it is: a moment with everything that is watched, or with what can be afforded of it, and with
+        what other probes find.
+        """
         if not affordable:
             self.flush()
         if moment is None and (self._newest is None or self._newest.phase is not self._outlet.phase):
@@ -238,7 +244,7 @@ class Report:
         self._newest = moment = moment or self._newest
         assert moment is not None
         probes = self._budget.affordable(self.watched) if affordable else self.watched
-        found = self._measured(moment, probes)
+        found = self._measured(moment, probes | besides)
         self._sequence = self._outlet.send(Kind.SNAPSHOT, found.arrays, **self._header(moment, found))
 
     def watch(self, command: Command) -> None:

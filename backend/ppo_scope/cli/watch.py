@@ -105,7 +105,9 @@ def _token() -> str | None:
 
 
 def _end_with_stdin() -> None:
-    """Whoever holds the other end is gone, however it ended."""
-    while sys.stdin.buffer.read(1):
+    """Whoever holds the other end is gone, however it ended. (`sys.stdin` has a lock, which a thread that reads from it
+    would hold while the interpreter ends: that is fatal.)
+    """
+    while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

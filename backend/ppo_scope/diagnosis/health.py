@@ -180,6 +180,10 @@ class Health:
         fields = ("name", "severity", "since", "until")
         return [{"title": BY_NAME[span.name].title, **{f: getattr(span, f) for f in fields}} for span in self._spans]
 
+    def began(self, update: int) -> bool:
+        """Whether something that is told of goes back to this update, and to none before it."""
+        return any(span.since == update for span in self._spans)
+
     def unknown(self) -> dict[str, dict[str, Any]]:
         """The checks that can say nothing: why, and whether that may change."""
         known = {**self._verdicts, **self._voided()}

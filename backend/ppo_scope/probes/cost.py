@@ -15,6 +15,8 @@ full speed `policy` takes some 2 % of the time, with 4 environments as with 64, 
 `post_step` measures nothing there."""
 ONLY_AT_REST = frozenset({"transitions"})
 """Probes of single samples, which nobody can point at while they fly by."""
+AT_A_BEGINNING = frozenset({"ratio", "samples", "advantages", "values", "minibatches", "policy"})
+"""Probes of an update in which a finding begins, whoever watches: it is gone back to. What is dear is left out."""
 SHARE = 0.02
 """Of the time, for each expensive probe at full speed."""
 SLOW_SECONDS = 1.0

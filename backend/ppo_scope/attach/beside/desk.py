@@ -20,7 +20,7 @@ from ppo_scope.attach.episodes import LATEST
 from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.record import Habits, Phase, Update
 from ppo_scope.diagnosis.health import Health
-from ppo_scope.probes.cost import Budget, Noted
+from ppo_scope.probes.cost import AT_A_BEGINNING, Budget, Noted
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.measurement import Measurement
 from ppo_scope.probes.moment import Moment
@@ -129,7 +129,20 @@ class Desk:
             self._health.take_in(moment, {**named(row), **task.known})
         except Exception as error:
             complain("health", error)
-        return Answer(np.array(row).tobytes(), complaints, None if task.wish is None else self._look(moment, task.wish))
+        wish = self._wished(task.wish, update.index)
+        return Answer(np.array(row).tobytes(), complaints, None if wish is None else self._look(moment, wish))
+
+    def _wished(self, wish: Wish | None, update: int) -> Wish | None:
+        """What is to be looked at: an update in which a finding begins is, whether or not somebody wishes it, and with
+        its samples. (Not of a language model's, whose tokens come only with a wish.)
+        """
+        if not self._health.began(update):
+            return wish
+        if wish is not None:
+            return Wish(wish.probes | (AT_A_BEGINNING - wish.failed.keys()), wish.environment, wish.failed)
+        if self._model.abilities.text is not None:
+            return None
+        return Wish(AT_A_BEGINNING - self._budget.failed.keys(), None, self._budget.failed)
 
     def _look(self, moment: Moment, wish: Wish) -> Looked:
         moment.environment = wish.environment

@@ -16,7 +16,10 @@ from ppo_scope.attach.connecting.address import VARIABLE, Address, given
 START_SECONDS = 60.0
 LINK = re.compile(r"http://\S+/#token=\S+")
 UNWATCHED = "The training goes on and is not watched."
-FAILED = "PPO Scope's server did not start within {seconds:.0f} seconds, or ended. It printed:\n{output}"
+LAST_WORDS_SECONDS = 1.0
+"""Until what a server that has ended has printed is read."""
+LATE = f"PPO Scope's server did not start within {START_SECONDS:.0f} seconds."
+ENDED = "PPO Scope's server ended before it could be reached."
 
 
 def server_of(url: str | None, say: Callable[[str], None]) -> Address | None:
@@ -57,14 +60,17 @@ def own_server(*options: str) -> str:
         for line in stream:
             lines.append(line)
 
-    threading.Thread(target=read, daemon=True, name="ppo-scope server").start()
-    until = time.monotonic() + START_SECONDS
+    reader = threading.Thread(target=read, daemon=True, name="ppo-scope server")
+    reader.start()
+    why, until = LATE, time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if found := LINK.search("".join(lines)):
             print(f"\nPPO Scope shows this run: {found[0]}\n", file=sys.stderr, flush=True)
             os.environ[VARIABLE] = found[0]  # another loop of this process is shown there, too
             return found[0]
         if process.poll() is not None:
+            reader.join(LAST_WORDS_SECONDS)
+            why = ENDED
             break
         time.sleep(0.05)
-    raise RuntimeError(FAILED.format(seconds=START_SECONDS, output="".join(lines)[-2000:]))
+    raise RuntimeError(f"{why} It printed:\n{''.join(lines)[-2000:]}")
