@@ -333,6 +333,7 @@ def test_ranges_of_two_drawings_hold_what_either_needs(modules):
 DRAWN_BESIDE = """
 const { createStore, pageState, linkState, over } = await import("./state/store.js");
 const { h } = await import("./ui/dom.js");
+const { createSideNote } = await import("./ui/side-note.js");
 const { state } = createStore(over(linkState(), pageState));
 const run = (place, low, high) => ({ ...state, others: [], place, low, high });
 const drawn = [];
@@ -344,7 +345,7 @@ const mount = (body, context) => ({
     summary: () => "",
 });
 const panel = { name: "A panel", probes: [], extras: [], compares: "beside", mount };
-const parts = () => ({ body: h("div", {}), cover: h("div", {}), text: h("p", {}), note: h("p", {}) });
+const parts = () => ({ body: h("div", {}), cover: h("div", {}), text: h("p", {}), note: createSideNote() });
 const grid = { around: () => ({}), observe() {}, forget() {}, save: () => h("p", {}) };
 const sides = m.createSides(panel, h("section", {}), parts(), grid);
 const others = [run(1, -5, 0.5), run(2, 0, 30)];

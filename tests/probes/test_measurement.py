@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes import probes
+from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.measurement import BINS, bin_of, counted, counted_by, variance_of
 from ppo_scope.probes.minibatches import quantiles
 from ppo_scope.probes.probes import measure, row_values
 from tests.moments import moment_at
 
+ALL = frozenset(probes.PROBES)
 CODES = (1, 2, 3, 255)
 floats = st.floats(-3.0, 3.0, width=32) | st.sampled_from([-1.0, 1.0, 0.0, -0.0, 31 / 32, -31 / 32])
 
@@ -66,3 +68,30 @@ def test_the_row_of_an_update_and_its_snapshot_are_measured_once(make, monkeypat
     row = row_values(moment)
     assert measure(moment, frozenset()).scalars == row
     assert sorted(asked) == sorted(found)
+
+
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_number_is_in_no_bin_and_what_is_infinite_lies_beyond(unknown):
+    codes, values = np.ones(4, np.uint8), np.array([-1.0, 0.0, unknown, 0.5], np.float32)
+    counts, outside = counted_by(codes, (1,), values, -1.0, 1.0)
+    assert counts.sum() == 3
+    assert outside.tolist() == [[unknown == -np.inf, unknown == np.inf]]
+
+
+@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_probes_of_an_update_that_is_not_finite_find_what_is_there(make, env, unknown):
+    """A loop that is not ours trains on: a probe that failed would be switched off for the rest of its run."""
+    trainer = make({"env": env, "num_envs": 2, "rollout_steps": 16})
+    phase = next(phase for phase in trainer.phases() if phase.kind is PhaseKind.UPDATE)
+    phase.update.batch.advantages[3] = unknown
+    for minibatch in phase.update.minibatches:
+        minibatch.logratio[0] = minibatch.advantages[0] = unknown
+    trainer.optimisation.moving()["theta"][:3] = np.nan
+    budget = Budget()
+    moment = moment_at(trainer, phase)
+    found = measure(moment, ALL, budget)
+    assert budget.failed == {}
+    assert found.arrays["advantage_counts"].sum() == np.count_nonzero(moment.covered) - 1

@@ -17,9 +17,9 @@ Array = NDArray[Any]
 
 
 def bin_of(values: Array, low: float, high: float) -> NDArray[np.int64]:
-    """Which of `BINS` equal bins over [low, high] each value is in; one beyond is in the first or last."""
-    bins: NDArray[np.int64] = ((values - low) * (BINS / (high - low))).astype(np.int64)
-    np.maximum(bins, 0, out=bins)
+    """Which of `BINS` equal bins over [low, high] each value is in; one beyond is in the first or last; NaN in none."""
+    within = np.minimum(np.maximum(values, low), high)
+    bins: NDArray[np.int64] = ((within - low) * (BINS / (high - low))).astype(np.int64)
     return np.minimum(bins, BINS - 1, out=bins)
 
 
@@ -33,8 +33,10 @@ def counted_by(
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """([K, BINS] counts over [low, high], [K, 2] how many are below and above), of the values with each of K codes.
 
-    Other codes are not counted. All in one pass: a sample's place is its code's row, and in it 1 + its bin.
+    Other codes are not counted, nor is NaN. All in one pass: a sample's place is its code's row, and in it 1 + its bin.
     """
+    if (unknown := np.isnan(values)).any():
+        codes, values = codes[~unknown], values[~unknown]
     row = np.full(256, len(shown), np.int64)
     row[list(shown)] = np.arange(len(shown))
     place = bin_of(values, low, high)

@@ -159,7 +159,9 @@ def _entropies(
         here = torch.from_numpy(np.flatnonzero(moment.covered)).to(batch.actions.device)
         actions = batch.actions.index_select(0, here)
         both = [evaluate(one.index_select(0, here), actions)[1].cpu().numpy() for one in outputs]
-    low, high = float(min(e.min() for e in both)), float(max(e.max() for e in both))
+    both = [e if (finite := np.isfinite(e)).all() else e[finite] for e in both]
+    all_of_them = np.concatenate(both)
+    low, high = (float(all_of_them.min()), float(all_of_them.max())) if len(all_of_them) else (0.0, 0.0)
     if largest is not None:
         low, high = min(0.0, low), max(largest, high)
     else:  # of a density: round ends, so that the histogram holds still

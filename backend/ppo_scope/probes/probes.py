@@ -281,9 +281,8 @@ def _advantages(moment: Moment) -> Measurement:
     scalars = {"advantage_low": low, "advantage_high": high}
     arrays = {"advantage_counts": counts, "advantage": np.where(trained, shown, np.float32(np.nan))}
     used = moment.covering(moment.advantages_used)
-    known = ~np.isnan(used)
-    if known.any():
-        counts, low, high = _symmetric_histogram(used if known.all() else used[known])
+    if not np.isnan(used).all():
+        counts, low, high = _symmetric_histogram(used)
         scalars |= {"advantage_used_low": low, "advantage_used_high": high}
         arrays["advantage_used_counts"] = counts
     return Measurement(scalars, arrays)
@@ -336,7 +335,9 @@ ALWAYS: Mapping[str, Callable[[Moment], dict[str, float]]] = {
 
 
 def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:
-    """Counts in 64 equal bins over a round range, symmetric around 0, that holds all values."""
+    """Counts in 64 equal bins over a round range, symmetric around 0, that holds all values that are finite."""
+    if not (finite := np.isfinite(values)).all():
+        values = values[finite]
     limit = round_up(max(float(values.max(initial=0.0)), -float(values.min(initial=0.0))))
     return counted(bin_of(values, -limit, limit)), -limit, limit
 
