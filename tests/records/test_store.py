@@ -116,7 +116,7 @@ def test_nothing_is_left_of_what_is_deleted_while_others_look_at_it(tmp_path: Pa
         while not over.is_set():
             unreadable.update(run.problem for run in library.runs() if "it is no run" not in run.problem)
 
-    looking = [threading.Thread(target=look) for _ in range(2)]
+    looking = [threading.Thread(target=look) for _ in range(6)]
     for thread in looking:
         thread.start()
     try:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -134,9 +135,13 @@ class Library:
         """
         with held(run.folder):
             (run.folder / FILE).unlink()  # from here on it is no run any more, whatever comes between
-        for refusal in (OSError, FileNotFoundError):  # who looks at it right now may put a lock there, once
-            with contextlib.suppress(refusal):
+        until = monotonic() + PATIENCE
+        while run.folder.exists():  # each who looks at it right now may put a lock there once more
+            try:
                 shutil.rmtree(run.folder)
+            except OSError:
+                if monotonic() > until:
+                    raise
 
 
 def is_run(folder: Path) -> bool:
@@ -175,7 +180,7 @@ def held(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
         try:
             refusal = f"The run in {folder} is in use: another PPO Scope has it."
             ours.enter_context(locked(folder / LOCK, refusal, patience))
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # locking makes the folder anew, which others take away right now
             raise gone from None
         if not is_run(folder):
             with contextlib.suppress(OSError):  # locking has made the folder anew, with nothing else in it
