@@ -3,7 +3,7 @@
 import { Canvas } from "../draw/canvas.js";
 import { STACKED } from "../ppo/regions.js";
 import { explained, extreme, number, percent, settingText, term } from "../state/format.js";
-import { AFTER, MEAN } from "../state/scope.js";
+import { MEAN, afterIn } from "../state/scope.js";
 import { h, prose, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { TITLES, binOf, inWords, outcomesOf, paintOutcomes } from "./outcomes.js";
 import { saver } from "../ui/saver.js";
@@ -13,10 +13,10 @@ import { saver } from "../ui/saver.js";
 
 /** @typedef {[name: string, words: string, text: (value: number | null | undefined) => string]} Row */
 
-/** The rows, by what their numbers are of, where each has led first: a clip fraction is another one before the steps and after the last. @type {[scope: string, rows: Row[]][]} */
+/** The rows, by what their numbers are of, where each has led first: a clip fraction is another one before the steps and after the last. @type {[scope: (scalars: Frame["header"]["scalars"]) => string, rows: Row[]][]} */
 const GROUPS = [
   [
-    AFTER,
+    afterIn,
     [
       ["final_kl_exact", "KL, exact", (value) => number(value)],
       ["ratio_clip_fraction", "clip fraction", percent],
@@ -27,7 +27,7 @@ const GROUPS = [
     ],
   ],
   [
-    MEAN,
+    () => MEAN,
     [
       ["loss", "L", term],
       ["policy_loss", "L_PG", term],
@@ -126,7 +126,7 @@ export function createComparison(root, { keep, theme, setting, state, failed }) 
     );
     GROUPS.forEach(([scope, rows], group) =>
       bodies[group].replaceChildren(
-        h("tr", { class: "scope" }, h("th", { scope: "rowgroup", colspan: 3 }, scope)),
+        h("tr", { class: "scope" }, h("th", { scope: "rowgroup", colspan: 3 }, scope(header.scalars))),
         ...rows.map(([name, words, text]) => row(words, text(header.scalars[`old_${name}`]), text(header.scalars[`new_${name}`]))),
       ),
     );

@@ -5,7 +5,7 @@ import { rangeOf, rise } from "../ppo/clip-range.js";
 import { alike, centred } from "../ppo/ratio-bins.js";
 import { STACKED, colourOf } from "../ppo/regions.js";
 import { count, percent, settingText } from "../state/format.js";
-import { AFTER } from "../state/scope.js";
+import { afterIn } from "../state/scope.js";
 
 /** @import { ClipRange } from "../ppo/clip-range.js" */
 /** @import { Canvas } from "../draw/canvas.js" */
@@ -27,6 +27,7 @@ export const TITLES = { old: "as it was", new: "with the change" };
  * @property {number} total
  * @property {ClipRange | null} clipRange null where the objective has no clip
  * @property {(number | null)[]} extremes smallest and largest r
+ * @property {string} after which samples are counted
  *
  * @typedef {{ left: number, right: number, top: number, bottom: number }} Box in device pixels
  * @typedef {{ range: [number, number], highest: number }} Axes range in log r; the highest share of a bin
@@ -51,8 +52,21 @@ function read({ header, arrays }, which) {
   const outside = STACKED.map((_, region) => [...beyond.slice(2 * region, 2 * region + 2)]);
   const totals = bins.map((row, region) => sum([...row, ...outside[region]]));
   const clipRange = settings.objective === "clip" ? rangeOf(settings) : null;
-  const extremes = ["min", "max"].map((end) => header.scalars[`${which}_final_ratio_${end}`] ?? null);
-  return { which, settings, extremes, limit: header.scalars[`${which}_ratio_limit`] ?? 1, bins, outside, totals, total: sum(totals), clipRange };
+  const extremes = ["min", "max"].map(
+    (end) => header.scalars[`${which}_ratio_counted_${end}`] ?? header.scalars[`${which}_final_ratio_${end}`] ?? null,
+  );
+  return {
+    after: afterIn(header.scalars),
+    which,
+    settings,
+    extremes,
+    limit: header.scalars[`${which}_ratio_limit`] ?? 1,
+    bins,
+    outside,
+    totals,
+    total: sum(totals),
+    clipRange,
+  };
 }
 
 /** @param {number[]} numbers */
@@ -87,7 +101,7 @@ export const inWords = (outcomes) =>
       (outcome) =>
         `${title(outcome)}: ${shares(outcome)
           .map(({ text }) => text)
-          .join(", ")}, of ${count(outcome.total)} samples, ${AFTER}.`,
+          .join(", ")}, of ${count(outcome.total)} samples, ${outcome.after}.`,
     )
     .join(" ");
 
@@ -112,7 +126,7 @@ export function paintOutcomes(canvas, measured, theme, scale) {
     const left = index * (room + GAP * ratio);
     const box = { left: left + AXIS.left * ratio, right: left + room, top: (lines * LINE + 6) * ratio, bottom: height - AXIS.bottom * ratio };
     paintLegend(canvas, title(outcome), legends[index], left, theme);
-    paintAxes(canvas, axes, box, theme);
+    paintAxes(canvas, axes, box, theme, outcome.after);
     paintBand(canvas, outcome, axes, box, theme);
     canvas.element.dataset[outcome.which] = paintBars(canvas, outcome, axes, box, theme).join(" ");
     paintOutside(canvas, outcome, box, theme);
@@ -194,8 +208,8 @@ const upwards =
 const TICKS = [1, 0.5, 2, 0.2, 5, 0.8, 1.25, 0.1, 10, 0.05, 20, 0.01, 100, 0.001, 1000]; // the most useful first
 const SHARES = [0.01, 0.05, 0.2, 0.5, 1];
 
-/** @param {Canvas} canvas @param {Axes} axes @param {Box} box @param {Theme} theme */
-function paintAxes({ pen, ratio }, axes, box, theme) {
+/** @param {Canvas} canvas @param {Axes} axes @param {Box} box @param {Theme} theme @param {string} after */
+function paintAxes({ pen, ratio }, axes, box, theme, after) {
   const [x, y] = [across(axes, box), upwards(axes, box)];
   pen.lineWidth = ratio;
   pen.strokeStyle = theme.grid;
@@ -217,7 +231,7 @@ function paintAxes({ pen, ratio }, axes, box, theme) {
     line(pen, at, box.top, at, box.bottom);
     pen.fillText(String(r), at, box.bottom + 10 * ratio);
   }
-  const whole = `r, ${AFTER}`;
+  const whole = `r, ${after}`;
   const fits = pen.measureText(whole).width <= box.right - box.left;
   pen.fillText(fits ? whole : "r", (box.left + box.right) / 2, box.bottom + 27 * ratio);
   pen.save();

@@ -27,18 +27,30 @@ const OF_AN_EPOCH = { means: "mean of the epoch", samples: `whole rollout, ${LAT
 /** @type {Record<Kind, string>} */
 const AT_THE_START = { means: "whole rollout", samples: "whole rollout, before the first step", cells: "before the first step" };
 
+/**
+ * Where a training loop cannot be asked what its policy has become, what its losses saw last stands for it.
+ *
+ * @type {Record<Kind, string>}
+ */
+const AT_AN_END_NOT_JUDGED = { ...AT_AN_END, samples: `whole rollout, ${LATEST}`, cells: LATEST };
+
 /** What both outcomes of an update are compared by. */
 export const MEAN = AT_AN_END.means;
-export const AFTER = AT_AN_END.samples;
+
+/** @param {SnapshotHeader["scalars"]} scalars @param {"" | "old_" | "new_"} [which] what stands before their names @returns {Record<Kind, string>} */
+const atAnEnd = (scalars, which = "") => (`${which}final_ratio_max` in scalars ? AT_AN_END : AT_AN_END_NOT_JUDGED);
+
+/** What samples both outcomes of an update are counted by. @param {SnapshotHeader["scalars"]} scalars of a comparison */
+export const afterIn = (scalars) => atAnEnd(scalars, "old_").samples;
 
 /**
- * @param {Pick<SnapshotHeader, "phase" | "scope">} header of the moment on show
+ * @param {Pick<SnapshotHeader, "phase" | "scope" | "scalars">} header of the moment on show
  * @param {Kind} kind
  * @returns {string} a few words that may stand beside the number
  */
-export function scopeOf({ phase, scope }, kind) {
+export function scopeOf({ phase, scope, scalars }, kind) {
   if (scope === "minibatch") return OF_A_MINIBATCH[kind];
-  if (phase === "update") return AT_AN_END[kind];
+  if (phase === "update") return atAnEnd(scalars)[kind];
   if (phase === "epoch") return OF_AN_EPOCH[kind];
   return AT_THE_START[kind];
 }
@@ -46,7 +58,7 @@ export function scopeOf({ phase, scope }, kind) {
 /**
  * The same for a sentence that stands alone, where "this" would point at nothing.
  *
- * @param {Pick<SnapshotHeader, "phase" | "scope" | "epoch" | "minibatch">} header
+ * @param {Pick<SnapshotHeader, "phase" | "scope" | "scalars" | "epoch" | "minibatch">} header
  * @param {Kind} kind
  */
 export const scopeAlone = (header, kind) =>

@@ -81,6 +81,24 @@ def test_where_the_kl_ends_the_epochs_of_a_loop_that_is_not_ours(stage, margin, 
     until(played.sentence, lambda text: text == "Epoch 3 of 4 is over.")  # shuffled or not
 
 
+def test_of_a_loop_that_cannot_be_asked_what_its_policy_has_become_no_sample_is_said_to_be_after_the_last_step(stage):
+    header, arrays = snapshot(3, "update")
+    told = {name: value for name, value in header["scalars"].items() if not name.startswith("final_")}
+    told |= {"ratio_min": 0.4, "ratio_max": 2.5, "ratio_counted_min": 0.71, "ratio_counted_max": 1.36}
+    panels = ("Ratio histogram", "Clip mask")
+    played = stage(query=panels_alone(*panels), run={"attached": {"library": "a loop", "changeable": []}})
+    played.frame({**header, "run": played.run["id"], "scalars": told}, arrays)
+    histogram, mask = (played.dashboard.panel(name) for name in panels)
+    until(histogram.inner_text, lambda text: "whole rollout, each as it was last in a loss" in text)
+    assert "0.71 to 1.36" in histogram.inner_text(), "an earlier epoch may have seen others"
+    assert "each as it was last in a loss" in mask.inner_text()
+    assert not any("after the last step" in panel.inner_text() for panel in (histogram, mask))
+    judged = {**told, "final_ratio_min": 0.71, "final_ratio_max": 1.36}
+    played.frame({**header, "run": played.run["id"], "scalars": judged}, arrays)
+    for panel in (histogram, mask):
+        until(panel.inner_text, lambda text: "after the last step" in text)
+
+
 def test_epochs_and_minibatches_that_a_loop_does_not_tell_are_those_that_it_made(stage):
     header, arrays = snapshot(3, "update")
     counted = {"epoch": 8, "epochs": 8, "minibatch": 6, "minibatches": 6}

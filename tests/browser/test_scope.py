@@ -13,13 +13,25 @@ SCOPES = {
     ),
     ("update", "rollout"): ("mean of the update", "whole rollout, after the last step", "after the last step"),
 }
+LATEST = "each as it was last in a loss"
 
 
 @pytest.mark.parametrize(("moment", "words"), SCOPES.items(), ids=lambda part: part[0])
 def test_the_scope_of_a_number_in_words(modules, moment, words):
     phase, scope = moment
     call = "['means', 'samples', 'cells'].map((kind) => m.scopeOf(given, kind))"
-    assert modules("state/scope.js", call, {"phase": phase, "scope": scope}) == list(words)
+    judged = {"ratio_max": 1.2, "final_ratio_max": None}  # it may be infinite
+    assert modules("state/scope.js", call, {"phase": phase, "scope": scope, "scalars": judged}) == list(words)
+    of_a_loop = modules("state/scope.js", call, {"phase": phase, "scope": scope, "scalars": {"ratio_max": 1.2}})
+    # One that cannot be asked what its policy has become is not said to have been.
+    if phase == "update":
+        words = "mean of the update", f"whole rollout, {LATEST}", LATEST
+    assert of_a_loop == list(words)
+    both = [{"old_final_ratio_max": 1.2}, {"old_ratio_max": 1.2}]
+    assert modules("state/scope.js", "given.map(m.afterIn)", both) == [
+        "whole rollout, after the last step",
+        f"whole rollout, {LATEST}",
+    ]
 
 
 def test_how_many_samples_are_counted(modules):

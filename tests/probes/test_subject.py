@@ -80,6 +80,17 @@ def test_ratios(at_a_loss):
     assert header["scalars"]["ratio_max"] == pytest.approx(ratio.max(), rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", [PhaseKind.LOSS, PhaseKind.UPDATE])
+@pytest.mark.parametrize("judges", [True, False])
+def test_the_smallest_and_the_largest_ratio_are_those_of_the_samples_that_are_counted(kind, judges):
+    _, _, (header, arrays) = seen(kind, judges=judges, index=1)
+    counted = arrays["ratio"][(arrays["in_minibatch"] == 1) & (arrays["region"] != 0)]
+    scalars = header["scalars"]
+    assert (scalars["ratio_counted_min"], scalars["ratio_counted_max"]) == (counted.min(), counted.max())
+    if kind is PhaseKind.UPDATE and not judges:  # an earlier epoch saw a larger one
+        assert scalars["ratio_max"] > 1.03 * counted.max() and "final_ratio_max" not in scalars
+
+
 def test_the_mask(at_a_loss):
     _, moment, (_, arrays) = at_a_loss
     samples, ratio, used = minibatch_beside(moment)

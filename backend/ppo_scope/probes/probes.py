@@ -225,9 +225,12 @@ def _ratio(moment: Moment) -> Measurement:
     edges = clip_edges(moment.update.settings)
     limit = _ratio_limit(logratio, edges)
     counts, outside = counted_by(codes, SHOWN, logratio, -limit, limit)
-    ratio = moment.covering(moment.ratio)
-    share = {"ratio_clip_fraction": np.count_nonzero(clipped(ratio, edges)) / len(ratio)} if len(ratio) else {}
-    return Measurement({"ratio_limit": limit, **share}, {"ratio_counts": counts, "ratio_outside": outside})
+    ratio, scalars = moment.covering(moment.ratio), {"ratio_limit": limit}
+    if len(ratio):
+        scalars["ratio_clip_fraction"] = np.count_nonzero(clipped(ratio, edges)) / len(ratio)
+    if len(ratio) and moment.seen is not None:  # before, r is 1 without having been computed
+        scalars |= {"ratio_counted_min": float(ratio.min()), "ratio_counted_max": float(ratio.max())}
+    return Measurement(scalars, {"ratio_counts": counts, "ratio_outside": outside})
 
 
 def _ratio_limit(logratio: Array, edges: losses.Edges) -> float:

@@ -142,13 +142,18 @@ function read(snapshot) {
     total: totals.reduce((sum, n) => sum + n, 0),
     outside: [beyond(0), beyond(1)],
     clipRange: clipRangeOf(snapshot),
-    // Under the weights after the last step, where that is what is drawn.
-    extremes: [
-      scalar(snapshot, "final_ratio_min") ?? scalar(snapshot, "ratio_min"),
-      scalar(snapshot, "final_ratio_max") ?? scalar(snapshot, "ratio_max"),
-    ],
+    extremes: [extremeOf(snapshot, "min"), extremeOf(snapshot, "max")],
   };
 }
+
+/**
+ * Of the samples that are counted; recordings that are older do not tell, and there those of the same name come nearest.
+ *
+ * @param {Snapshot} snapshot
+ * @param {"min" | "max"} end
+ */
+const extremeOf = (snapshot, end) =>
+  scalar(snapshot, `ratio_counted_${end}`) ?? scalar(snapshot, `final_ratio_${end}`) ?? scalar(snapshot, `ratio_${end}`);
 
 /**
  * How a snapshot is drawn: where every r is 1, as one bar; beside other runs, in the bins that all have.
