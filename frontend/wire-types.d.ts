@@ -262,6 +262,8 @@ export interface Attached {
   began: { [name: string]: SettingValue | undefined };
   /** How many times `target_kl` the KL may be before it ends an update's epochs; null where nobody knows. */
   kl_margin?: number | null;
+  /** Whether ε is the clip range of V as well, where V is clipped. */
+  limits_values?: boolean;
 }
 
 /** Another run that branched off from this one. */

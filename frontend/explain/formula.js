@@ -330,10 +330,11 @@ function previewLabel(previewed, state) {
   const terms = /** @type {const} */ ([
     ["loss", "L"],
     ["policy_loss", "L_PG"],
-  ]).filter(([name]) => now.terms[name] !== null);
+  ]).filter(([name]) => now.terms[name] !== null && then.terms[name] !== null);
   const compared = terms.map(([name, symbol]) => `${symbol} ${arrow(termText(now.terms[name]), termText(then.terms[name]))}`);
   const covered = previewed.partial ? `L_PG of ${count(then.samples)} shown samples` : "";
-  return `preview ${[moved(previewed).join(", "), whose(state, "samples"), covered].filter(Boolean).join("; ")}${compared.length ? `: ${compared.join(", ")}` : ""}`;
+  const unknown = previewed.limited ? "L is not known, for here ε clips V as well" : "";
+  return `preview ${[moved(previewed).join(", "), whose(state, "samples"), covered, unknown].filter(Boolean).join("; ")}${compared.length ? `: ${compared.join(", ")}` : ""}`;
 }
 
 /** @type {Live} */

@@ -20,6 +20,7 @@ export const PREVIEWED = /** @type {const} */ ([...CLIP, "value_coef", "entropy_
  * @property {boolean} clip whether the clip range differs
  * @property {boolean} penalty whether β differs
  * @property {boolean} partial not all samples of the batch are at hand
+ * @property {boolean} limited V is clipped by the ε that was moved: what L_VF, and so L, would be is not known
  */
 
 /** What is the same for every panel that draws the same moment. @type {WeakMap<Snapshot, { key: string, found: Previewed }>} */
@@ -40,11 +41,13 @@ export function previewOf({ snapshot, preview, run, comparison }) {
   const known = found.get(snapshot);
   if (known?.key === key) return known.found;
   const all = Number(run?.settings.num_envs) * Number(run?.settings.rollout_steps);
+  const limited = limitsValues(snapshot, run) && preview.clip_range !== used.clip_range;
   const previewed = {
     used,
     values: preview,
     now: whatIf(batch, used),
-    then: whatIf(batch, preview),
+    then: whatIf(limited ? { ...batch, valueLoss: null } : batch, preview),
+    limited,
     clip: !isSameRange(preview, used),
     penalty: preview.kl_coef !== used.kl_coef,
     partial: batch.ratio.length < all,
@@ -52,6 +55,9 @@ export function previewOf({ snapshot, preview, run, comparison }) {
   found.set(snapshot, { key, found: previewed });
   return previewed;
 }
+
+/** Whether ε clips V as well: some loops have one setting for both. @param {Snapshot} snapshot @param {State["run"]} run */
+const limitsValues = ({ header }, run) => Boolean(run?.attached?.limits_values) && typeof header.settings.value_clip_range === "number";
 
 /** @param {Snapshot} snapshot @returns {Preview | null} */
 export function valuesInUse({ header }) {

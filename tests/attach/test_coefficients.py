@@ -92,6 +92,7 @@ def test_without_an_entropy_its_rows_come_and_say_that_it_is_not_known(tmp_path)
     assert first == 1 and rows["loss"] == pytest.approx(numbers.reshape(3, 12, 4).mean(1)[:, 3], rel=1e-6)
     assert all(one is None or math.isnan(one) for one in rows["entropy"])
     assert "entropy_coef" not in run["attached"]["changeable"] and "entropy_coef" not in run["attached"]["called"]
+    assert run["attached"]["limits_values"], "clip_coef is the clip range of V as well"
 
 
 APART = (

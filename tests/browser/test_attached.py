@@ -43,6 +43,7 @@ def test_a_loop_that_is_not_ours_from_its_coming_to_its_end(server, new_page):
         # ε is read at every update: it can be changed. α is not: its slider says so.
         assert dashboard.slider("Learning rate α").is_disabled()
         assert page.get_by_role("button", name="Restart", exact=True).is_disabled()
+        assert server.run()["attached"]["limits_values"] is False, "clip_range_vf is another setting"
         dashboard.type("Clip range", 0.07)
         dashboard.step("update")
         dashboard.step("update")
@@ -97,6 +98,19 @@ def test_of_a_loop_that_cannot_be_asked_what_its_policy_has_become_no_sample_is_
     played.frame({**header, "run": played.run["id"], "scalars": judged}, arrays)
     for panel in (histogram, mask):
         until(panel.inner_text, lambda text: "after the last step" in text)
+
+
+def test_a_preview_of_the_clip_range_that_clips_v_as_well_says_no_loss(stage):
+    header, arrays = snapshot(3, "update")
+    attached = {"library": "a loop", "changeable": ["clip_range"], "limits_values": True}
+    played = stage(query=panels_alone("Loss components"), run={"attached": attached})
+    told = {"run": played.run["id"], "settings": {**header["settings"], "value_clip_range": 0.2}}
+    played.frame({**header, **told}, arrays)
+    played.dashboard.type("Clip range", 0.1)
+    label = played.page.locator("#formula .whose")
+    until(label.inner_text, lambda text: "L is not known, for here ε clips V as well: LPG " in text)
+    readout = played.dashboard.panel("Loss components").locator(".readout")
+    until(readout.inner_text, lambda text: text.count(" → –") == 2), "neither c₁·L_VF nor L"
 
 
 def test_epochs_and_minibatches_that_a_loop_does_not_tell_are_those_that_it_made(stage):

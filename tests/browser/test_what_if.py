@@ -299,3 +299,37 @@ def test_of_real_snapshots_the_page_finds_what_the_trainer_says_and_would_say(lo
         total = expected + 0.9 * scalars[value] - 0.03 * scalars[entropy]
         assert then["terms"]["loss"] == pytest.approx(total, **close)
     assert seen >= 2
+
+
+PREVIEW_OF = """async ({ header, attached, values }) => {
+    const { previewOf } = await import(new URL("state/previewed.js", document.baseURI).href);
+    const arrays = { ratio: [1.1, 0.9], advantage_used: [1, -1], region: [1, 1], in_minibatch: [1, 1] };
+    const preview = { ...values, clip_range_high: null, ratio_cap: null, kl_coef: null };
+    const run = { settings: { num_envs: 1, rollout_steps: 2 }, attached };
+    const { now, then, limited } = previewOf({ snapshot: { header, arrays }, preview, run, comparison: null });
+    return { now: now.terms, then: then.terms, limited };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("attached", "value_clip_range", "moved", "limited"),
+    [
+        ({"limits_values": True}, 0.2, {"clip_range": 0.05}, True),
+        ({"limits_values": True}, 0.2, {"value_coef": 1.0}, False),
+        ({"limits_values": True}, None, {"clip_range": 0.05}, False),
+        ({"limits_values": False}, 0.2, {"clip_range": 0.05}, False),  # a coincidence
+        (None, 0.2, {"clip_range": 0.05}, False),  # one of ours
+    ],
+)
+def test_where_the_clip_range_is_that_of_v_as_well_nobody_knows_what_the_value_loss_would_be(
+    loaded, attached, value_clip_range, moved, limited
+):
+    used = {"clip_range": 0.2, "value_coef": 0.5, "entropy_coef": 0.01}
+    settings = {**used, "objective": "clip", "value_clip_range": value_clip_range}
+    scalars = {"policy_loss": 0.0, "value_loss": 4.0, "entropy": 1.0}
+    header = {"phase": "loss", "settings": settings, "scalars": scalars}
+    found = loaded.evaluate(PREVIEW_OF, {"header": header, "attached": attached, "values": {**used, **moved}})
+    assert found["limited"] is limited and found["now"]["value_loss"] == 4.0
+    unknown = {name for name, value in found["then"].items() if value is None}
+    assert unknown == ({"value_loss", "value_term", "loss"} if limited else set())
+    assert found["then"]["policy_loss"] == pytest.approx(-0.05 if "clip_range" in moved else -0.1, rel=1e-5)

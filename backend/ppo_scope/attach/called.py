@@ -118,6 +118,15 @@ PPO in one file, as CleanRL's are, of the last one of an epoch, after it.
 """
 
 
+LIMITING_VALUES = ("a PPO in one file", "rsl_rl")
+"""Libraries with one setting for both clips: by how much r may differ from 1, V may differ from V_old."""
+
+
+def limits_values(library: str) -> bool:
+    """Whether ε of the library's loop is its value clip range as well, where it has one."""
+    return library.startswith(LIMITING_VALUES)
+
+
 def kl_margin_of(library: str) -> float | None:
     """How far the KL may go beyond `target_kl` before the library's loop ends an update; None: nobody knows."""
     return next((margin for start, margin in KL_MARGINS.items() if library.startswith(start)), None)

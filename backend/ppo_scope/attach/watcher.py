@@ -23,7 +23,7 @@ from multiprocessing.util import Finalize
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ppo_scope.attach.arrays import Misshapen
-from ppo_scope.attach.called import called_by, kl_margin_of
+from ppo_scope.attach.called import called_by, kl_margin_of, limits_values
 from ppo_scope.attach.connecting.address import Address, begins_paused, script_name
 from ppo_scope.attach.connecting.line import Line
 from ppo_scope.attach.facts import Facts
@@ -145,7 +145,7 @@ class Watcher:
         greeting.repeats = repeats is not None
         greeting.called = {name: called for name, called in called_by(library).items() if name not in unnamed}
         greeting.script = script_name()
-        greeting.kl_margin = kl_margin_of(library)
+        greeting.kl_margin, greeting.limits_values = kl_margin_of(library), limits_values(library)
         self._line = (
             Line(address, greeting.model_dump_json, _weakly(self._beat), _weakly(self._heard), say)
             if address is not None

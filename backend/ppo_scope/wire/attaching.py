@@ -64,11 +64,14 @@ class Greeting(BaseModel):
     """What its library calls our settings."""
     kl_margin: float | None = None
     """How many times `target_kl` the KL may be before it ends an update's epochs; None: nobody knows."""
+    limits_values: bool = False
+    """Whether ε is the clip range of V as well, where V is clipped."""
 
     @property
     def about(self) -> dict[str, Any]:
         """What pages are told of the loop."""
-        told = self.model_dump(include={"library", "changeable", "repeats", "called", "script", "kl_margin"})
+        names = {"library", "changeable", "repeats", "called", "script", "kl_margin", "limits_values"}
+        told = self.model_dump(include=names)
         return {**told, "began": self.settings}
 
     @classmethod

@@ -103,6 +103,8 @@ class Attached(TypedDict):
     """The settings that it has told, as they were when it began."""
     kl_margin: NotRequired[float | None]
     """How many times `target_kl` the KL may be before it ends an update's epochs; null where nobody knows."""
+    limits_values: NotRequired[bool]
+    """Whether ε is the clip range of V as well, where V is clipped."""
 
 
 class Kept(TypedDict):
