@@ -1,6 +1,6 @@
 // The formula: L = L_PG + c₁·L_VF − c₂·S and the objective in use, each symbol with its live number beneath.
 
-import { count, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
+import { count, extreme, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { CLIP, rangeOf, rise } from "../ppo/clip-range.js";
 import { moved, previewOf } from "../state/previewed.js";
 import { isPriced } from "../state/priced.js";
@@ -114,12 +114,12 @@ const formOf = (apart, isCapped) => `clip${apart ? ", ε⁺" : ""}${isCapped ? "
 /** 1 − ε, or 1 + ε⁺. @param {string} sign @param {string} range */
 const oneAnd = (sign, range) => m("mrow", {}, m("mn", {}, "1"), m("mo", {}, sign), m("mi", {}, range));
 
-/** @param {string} low @param {string} high @param {number} decimals @returns {Live} */
+/** @param {string} low @param {string} high @returns {Live} of r */
 const span =
-  (low, high, decimals) =>
+  (low, high) =>
   ({ snapshot }) => {
     const { [low]: from, [high]: to } = snapshot?.header.scalars ?? {};
-    return from === null || from === undefined ? NONE : `${fixed(from, decimals)}…${fixed(to, decimals)}`;
+    return from === null || from === undefined ? NONE : `${extreme(from)}…${extreme(to)}`;
   };
 
 const FIRST_RATIO_LIMIT = 1e-4; // of a recording that does not know it
@@ -202,7 +202,7 @@ export function createFormula(root, visit) {
     class: "badge",
     title: "Before the first step π_θ is π_old, so every ratio must be 1: the best single test of a PPO implementation",
   });
-  const r = () => term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max", 2), { width: 9 });
+  const r = () => term("ratio", "probability ratio π_θ / π_old, smallest … largest", ratio(), span("ratio_min", "ratio_max"), { width: 9 });
   const advantages = () => term("advantage", "advantage; σ is its standard deviation before normalisation", advantage(), deviation, { width: 7 });
   const logProbability = () => [operator("log"), operator("π", "θ"), sign("(a|s)·")];
 

@@ -3,7 +3,7 @@
 import { inWords, underWay } from "../state/activity.js";
 import { waitsFor } from "../state/awaited.js";
 import { OVER, runState } from "../state/ended.js";
-import { count, fixed, number, percent, rounded, settingText, term } from "../state/format.js";
+import { count, figure, number, percent, rounded, settingText, term } from "../state/format.js";
 import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
@@ -46,7 +46,7 @@ const SENTENCES = {
   },
   loss: (told) => `${sum(told)}. ${leash(told)}`,
   gradient: ({ value, set, knows }) =>
-    `‖∇L‖ = ${fixed(value("gradient_norm"), 3)}${knows("max_grad_norm") ? clipped(value("gradient_clip_factor"), set("max_grad_norm")) : ""}.`,
+    `‖∇L‖ = ${figure(value("gradient_norm"), 3)}${knows("max_grad_norm") ? clipped(value("gradient_clip_factor"), set("max_grad_norm")) : ""}.`,
   step: ({ header, set, value, foreign }) =>
     `${foreign ? "The optimizer" : "Adam"} moves the weights θ with α = ${learningRate(value("learning_rate"), set("learning_rate"))}${adapted(value, set("desired_kl"))}. ${
       header.epoch === 1 && header.minibatch === 1
@@ -219,5 +219,5 @@ function pricedNext({ header, value, set }) {
 function clipped(factor, limit) {
   if (limit === "off" || factor === null || factor === undefined) return ", not limited";
   if (factor >= 1) return `, below the limit of ${limit}: the gradient stays as it is`;
-  return `, longer than the limit of ${limit}: scaled down to it by ${fixed(factor, 3)}`;
+  return `, longer than the limit of ${limit}: scaled down to it by ${figure(factor, 3)}`;
 }

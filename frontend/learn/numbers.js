@@ -1,7 +1,7 @@
 // Live numbers in the guide's texts: what stands in braces, at the moment on show.
 
 import { credit } from "../state/snapshot.js";
-import { count, explained, extreme, fixed, number, percent, settingText, term } from "../state/format.js";
+import { count, explained, extreme, figure, fixed, number, percent, settingText, term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
 import { flowOf } from "./flow.js";
 
@@ -28,7 +28,7 @@ const WRITTEN = {
   clip_fraction: percent,
   pulled_back_fraction: percent,
   effective_sample_size: percent,
-  gradient_clip_factor: (value) => fixed(value, 3),
+  gradient_clip_factor: (value) => figure(value, 3),
   explained_variance: explained,
   explained_variance_before: explained,
   ratio_min: extreme,

@@ -3,7 +3,7 @@
 import { h, prose, setAttribute, setHidden, setProse, setText } from "../ui/dom.js";
 import { getHealthChecks } from "../net/http.js";
 import { causes, findingsOf, historyOf, whenInWords } from "../state/findings.js";
-import { explained, fixed, number, percent, returned } from "../state/format.js";
+import { explained, figure, fixed, number, percent, returned } from "../state/format.js";
 import { followWays, remedyOf, SIGNS, wayTo } from "../ui/finding.js";
 import { renew } from "../ui/renew.js";
 import { madeAgainInWords } from "../state/made-again.js";
@@ -34,9 +34,9 @@ const MEASURES = {
   return_usual_share: ["return the same", (value) => percent(value, 0)],
   bonus_pull: ["its gradient is", (value) => `${percent(value, 0)} of L_PG's`],
   explained_variance: ["explained variance", explained],
-  gradient_clip_factor: ["factor of the norm limit", (value) => fixed(value, 3)],
+  gradient_clip_factor: ["factor of the norm limit", (value) => figure(value, 3)],
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
-  steps_taken: ["steps of the update", (value) => number(value)],
+  steps_taken: ["minibatches of the update", (value) => number(value)],
   far_out_share: ["r > 3 with Â < 0 is", (value) => `${percent(value, 0)} of the policy loss`],
   not_finite_share: ["not finite", (value) => percent(value, 0)],
   clip_fraction: ["clip fraction", (value) => percent(value)],

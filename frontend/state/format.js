@@ -35,7 +35,7 @@ export function number(value, digits = 3) {
   if (!defined(value)) return NONE;
   if (!Number.isFinite(value)) return infinite(value);
   const size = Math.abs(value);
-  if (size >= 10 ** digits && size < 1e9) return withMinus(whole.format(value));
+  if (Number(size.toPrecision(digits)) >= 10 ** digits && size < 1e9) return withMinus(whole.format(value)); // 999.7, too, is 1,000
   if (size !== 0 && (size < 1e-3 || size >= 1e9)) return power(value, digits);
   return withMinus(String(Number(value.toPrecision(digits))));
 }
@@ -78,22 +78,40 @@ export function fixed(value, decimals) {
   return withMinus(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
+const NOISE = 1e-6; // below that a mean over float32 samples, or a log π of one, is rounding error
+
+/**
+ * The same of a number of which something is to be seen however small it is: 0.0004 in place of a 0.00 that it is not.
+ *
+ * @param {number | null | undefined} value
+ * @param {number} decimals
+ * @param {number} noise what is no larger is rounding error, and 0
+ */
+export function figure(value, decimals, noise = 0) {
+  const size = Math.abs(value ?? NaN);
+  return size > noise && size < 0.5 * 10 ** -decimals ? number(value, 1) : fixed(value, decimals);
+}
+
+/** What a loss is made of, of one sample: r, log π, Â. @param {number | null | undefined} value */
+export const ofSample = (value) => figure(value, 3, NOISE);
+
 /** The explained variance, and the smallest and largest r: the same digits wherever they stand. @param {number | null | undefined} value */
 export const explained = (value) => fixed(value, 3);
 /** @param {number | null | undefined} value */
-export const extreme = (value) => fixed(value, 2);
+export const extreme = (value) => figure(value, 2);
+
+const SHARE = 1e-7; // of less than one in so many samples: none
 
 /**
- * Number and sign stand in one line.
+ * Number and sign stand in one line; a share that there is never reads 0.0.
  *
  * @param {number | null | undefined} fraction
  * @param {number} decimals
  */
 export function percent(fraction, decimals = 1) {
-  return defined(fraction) ? `${fixed(100 * fraction, decimals)}\u00a0%` : NONE;
+  return defined(fraction) ? `${figure(100 * fraction, decimals, 100 * SHARE)}\u00a0%` : NONE;
 }
 
-const NOISE = 1e-6; // below that a mean over float32 samples is rounding error
 const TINY = 1e-4; // below that four decimals would show nothing
 
 /**

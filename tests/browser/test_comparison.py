@@ -66,6 +66,9 @@ def table(page):
     return rows
 
 
+SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+
+
 def in_bins_up_to(limit, counts, own):
     """Counts [regions, bins] over log r from −own to own, in as many bins that reach to `limit`."""
     merged, size = int(limit / own), counts.shape[1]
@@ -76,8 +79,10 @@ def in_bins_up_to(limit, counts, own):
 
 def approximately(text):
     """The number that was written, and how far it may be from what was rounded."""
-    plain = text.removesuffix("\u00a0%").replace("−", "-").replace(",", "")
-    return pytest.approx(float(plain), abs=0.501 * 10.0 ** -len(plain.partition(".")[2]))
+    plain = text.removesuffix("\u00a0%").replace("−", "-").replace(",", "").translate(SUPERSCRIPT)
+    digits, _, power = plain.partition("×10")
+    size = 10.0 ** int(power or 0)
+    return pytest.approx(float(digits) * size, abs=0.501 * size * 10.0 ** -len(digits.partition(".")[2]))
 
 
 def saved(page, tmp_path, choice):

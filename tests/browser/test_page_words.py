@@ -5,6 +5,8 @@ import pytest
 from ppo_scope.attach.called import called_by
 from ppo_scope.diagnosis.tries import tries
 from ppo_scope.ppo.settings import table
+from tests.browser.dashboard import panels_alone, until
+from tests.browser.stage import snapshot
 
 # --- state/format.js
 
@@ -27,7 +29,22 @@ from ppo_scope.ppo.settings import table
         ("fixed(-0.00001, 4)", "0.0000"),  # and not "−0.0000"
         ("fixed(-2.5, 1)", "−2.5"),
         ("fixed(123456.7, 4)", "123,457"),
+        ("number(999.7)", "1,000"),
         ("percent(0.125)", "12.5\u00a0%"),
+        ("percent(0)", "0.0\u00a0%"),
+        ("percent(0.00024)", "0.02\u00a0%"),  # one of 4,096
+        ("percent(-0.004, 0)", "−0.4\u00a0%"),
+        ("percent(1e-12)", "0.0\u00a0%"),
+        ("figure(0.00042, 3)", "4×10⁻⁴"),
+        ("figure(-0.0042, 2)", "−0.004"),
+        ("figure(0.0005, 3)", "0.001"),
+        ("figure(0, 3)", "0.000"),
+        ("figure(null, 3)", "–"),
+        ("figure(-Infinity, 3)", "−∞"),
+        ("extreme(0.0031)", "0.003"),
+        ("extreme(1.234)", "1.23"),
+        ("ofSample(-0.00031)", "−3×10⁻⁴"),
+        ("ofSample(6e-8)", "0.000"),  # of an r that is 1
         ("percent(NaN)", "–"),
         ("count(-1234)", "−1,234"),
         ("count(null)", "–"),
@@ -68,6 +85,14 @@ from ppo_scope.ppo.settings import table
 )
 def test_numbers_are_written_for_people(modules, call, text):
     assert modules("state/format.js", f"m.{call}") == text
+
+
+def test_what_is_left_of_a_long_gradient_is_not_said_to_be_nothing(stage):
+    header, arrays = snapshot(3, "gradient")
+    played = stage(query=panels_alone("Health"))
+    scalars = {**header["scalars"], "gradient_norm": 1250.0, "gradient_clip_factor": 0.0004}
+    played.frame({**header, "run": played.run["id"], "scalars": scalars}, arrays)
+    until(played.sentence, lambda text: text.endswith("longer than the limit of 0.5: scaled down to it by 4×10⁻⁴."))
 
 
 # --- ui/dom.js

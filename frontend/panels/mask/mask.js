@@ -3,7 +3,7 @@
 import { h, setText } from "../../ui/dom.js";
 import { offerDrawing } from "../../ui/drawn.js";
 import { snapshotsBeside } from "../../state/beside.js";
-import { count, fixed } from "../../state/format.js";
+import { count, ofSample } from "../../state/format.js";
 import { previewOf } from "../../state/previewed.js";
 import { namesOf, placeOf } from "../../state/rows.js";
 import { coverage, samplesOfRollout, scopeOf } from "../../state/scope.js";
@@ -235,7 +235,7 @@ function inWords(snapshot, { row, column }) {
   const place = placeOf(snapshot, environment, column);
   if (region.key === "notTrained") return `${place}: not trained; ${region.meaning}`;
   const outside = value("in_minibatch") === 0 ? " (not in this minibatch)" : "";
-  return `${place}: r = ${fixed(value("ratio"), 3)}, Â as used = ${fixed(value("advantage_used"), 3)}; ${region.word}: ${region.meaning}${end}${outside}`;
+  return `${place}: r = ${ofSample(value("ratio"))}, Â as used = ${ofSample(value("advantage_used"))}; ${region.word}: ${region.meaning}${end}${outside}`;
 }
 
 /** @param {Snapshot} snapshot @param {number} all samples of the rollout */

@@ -1,6 +1,6 @@
 // The distributions of the panel Policy as bars: which states, and where each bar lies.
 
-import { compact, fixed, number } from "../../state/format.js";
+import { compact, figure, fixed, number } from "../../state/format.js";
 import { nothing, rectangle } from "../../draw/polygons.js";
 import { roundUp } from "../../draw/ranges.js";
 import { cellOf, matrix } from "../../state/snapshot.js";
@@ -218,7 +218,7 @@ function line({ x, y }, left, right, at) {
 function inWords({ environment, step, before, now }, about, bar) {
   const name = nameOf(about, bar);
   const place = `environment ${environment}, step ${step}<br>${name}`;
-  if (!about.isBox) return `${place}: ${fixed(before[bar], 3)} → ${fixed(now[bar], 3)}`;
+  if (!about.isBox) return `${place}: ${figure(before[bar], 3)} → ${figure(now[bar], 3)}`;
   const deviation = bar + about.bars;
   return `${place}: ${fixed(before[bar], 3)} ± ${fixed(before[deviation], 3)} → ${fixed(now[bar], 3)} ± ${fixed(now[deviation], 3)}`;
 }

@@ -2,7 +2,7 @@
 
 import { h, setText } from "../../ui/dom.js";
 import { snapshotsBeside } from "../../state/beside.js";
-import { fixed, number, percent } from "../../state/format.js";
+import { figure, fixed, number, percent } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
 import { fade } from "../../draw/colours.js";
@@ -301,11 +301,12 @@ function inWords(snapshot, { maximum }) {
 function summary(snapshot, places) {
   const [first] = places;
   if (!first) return "";
-  const { columns } = describe(snapshot);
+  const { columns, isBox } = describe(snapshot);
+  const text = (/** @type {number} */ value) => (isBox ? fixed(value, 2) : figure(value, 2)); // no probability is 0
   const parts = columns
     .slice(0, 8)
     .map((name, index) =>
-      forbids(first.allowed, index) ? `${name}: forbidden` : `${name}: ${fixed(first.before[index], 2)} before, ${fixed(first.now[index], 2)} now`,
+      forbids(first.allowed, index) ? `${name}: forbidden` : `${name}: ${text(first.before[index])} before, ${text(first.now[index])} now`,
     );
   return `The policy in ${places.length} states. In environment ${first.environment} at step ${first.step}: ${parts.join("; ")}. ${inWords(snapshot, entropies(snapshot))}.`;
 }

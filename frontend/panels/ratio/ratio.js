@@ -181,7 +181,7 @@ function afterStep(snapshot, limit) {
   const [below = 0, above = 0] = snapshot.arrays.ratio_post_outside ?? [];
   const total = counts.reduce((sum, n) => sum + n, below + above);
   if (!total) return { steps: { x: [], y: [], customdata: [] }, span: null, reach: 0 };
-  const [low, high] = ["ratio_post_min", "ratio_post_max"].map((name) => fixed(scalar(snapshot, name), 2));
+  const [low, high] = ["ratio_post_min", "ratio_post_max"].map((name) => extreme(scalar(snapshot, name)));
   return {
     steps: inRatios(
       outline(
@@ -312,7 +312,7 @@ function inWords(snapshot) {
   const { span } = afterStep(snapshot, limit);
   const [inside, held, pulledBack, unheld] = totals.map((n) => percent(total ? n / total : null));
   const ofTheClip = hasClip(snapshot) ? `held: ${held}` : `not held, for there is no clip: ${unheld}`;
-  const reaching = extremes[0] === null ? "" : `: from ${fixed(extremes[0], 2)} to ${fixed(extremes[1], 2)}`;
+  const reaching = extremes[0] === null ? "" : `: from ${extreme(extremes[0])} to ${extreme(extremes[1])}`;
   return (
     `Ratio of ${count(total)} samples (${scopeInWords(snapshot)})${reaching}. ` +
     `Inside ${rangeInWords(clipRange, (x) => fixed(x, 2))}: ${inside}, ${ofTheClip}, pulled back: ${pulledBack}.` +

@@ -1,7 +1,7 @@
 // Sample: one transition in full. What was seen and done, what the policy makes of it now, and what the loss makes of that.
 
 import { h, prose, setText } from "../../ui/dom.js";
-import { fixed, number } from "../../state/format.js";
+import { figure, fixed, number } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { placeOf, textOf, visible } from "../../state/rows.js";
 import { moved, previewOf } from "../../state/previewed.js";
@@ -215,6 +215,7 @@ const head = () =>
 
 /** @param {Facts["policy"][number]} choice @param {boolean} isBox */
 function row({ name, short, before, now, taken, forbidden }, isBox) {
+  const text = (/** @type {number} */ value) => (isBox ? fixed(value, 3) : figure(value, 3)); // no probability is 0
   // A probability is a length, too; a mean or a deviation is not.
   const bar = isBox
     ? null
@@ -232,8 +233,8 @@ function row({ name, short, before, now, taken, forbidden }, isBox) {
     "div",
     { role: "row", class: [taken && "taken", forbidden && "ruled-out"].filter(Boolean).join(" ") },
     label,
-    h("span", { role: "cell" }, fixed(before, 3)),
-    h("span", { role: "cell" }, fixed(now, 3)),
+    h("span", { role: "cell" }, text(before)),
+    h("span", { role: "cell" }, text(now)),
   );
 }
 
@@ -284,5 +285,5 @@ function summary(state) {
   const then = preview?.clip
     ? ` Preview: with ${moved(preview, CLIP).join(", ")}, ${regionOf(withClipRange(facts, preview.values).region).word}.`
     : "";
-  return `${placeInWords(snapshot, facts)}: r = ${fixed(ratio, 3)}, ${credit(snapshot)} as used = ${fixed(used, 3)}, ${regionOf(region).word}. ${verdict(facts)}${then}`;
+  return `${placeInWords(snapshot, facts)}: r = ${n(ratio)}, ${credit(snapshot)} as used = ${n(used)}, ${regionOf(region).word}. ${verdict(facts)}${then}`;
 }

@@ -2,7 +2,7 @@
 // that were moved.
 
 import { h, prose } from "../../ui/dom.js";
-import { fixed, number } from "../../state/format.js";
+import { number } from "../../state/format.js";
 import { moved } from "../../state/previewed.js";
 import { CLIP } from "../../ppo/clip-range.js";
 import { regionOf } from "../../ppo/regions.js";
@@ -81,7 +81,7 @@ export function previewed(facts, preview) {
     inMask === then.region
       ? null
       : note(
-          `In the last loss, as the Clip mask shows it, r was ${fixed(lossRatio, 3)}: with ${moved(preview, CLIP).join(", ")} it would be ${regionOf(inMask).word}.`,
+          `In the last loss, as the Clip mask shows it, r was ${n(lossRatio)}: with ${moved(preview, CLIP).join(", ")} it would be ${regionOf(inMask).word}.`,
         ),
     ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
   );
@@ -91,7 +91,7 @@ export function previewed(facts, preview) {
 function before({ header }, { inFull, inMinibatch, ratio, region, lossRatio, lossRegion }) {
   const same = region === lossRegion && Math.abs((ratio ?? NaN) - lossRatio) < 0.0005;
   if (!inFull || same || Number.isNaN(lossRatio)) return null;
-  const loss = `r was ${fixed(lossRatio, 3)}: ${regionOf(lossRegion).word}.`;
+  const loss = `r was ${n(lossRatio)}: ${regionOf(lossRegion).word}.`;
   return note(
     header.phase === "step" && inMinibatch
       ? `After this step. In the loss before it, ${loss}`

@@ -1,6 +1,6 @@
 // What the loss makes of one sample, step by step, with its numbers put in.
 
-import { fixed, number } from "../../state/format.js";
+import { number, ofSample } from "../../state/format.js";
 import { LARGEST_LOGRATIO } from "../../ppo/constants.js";
 import { edgesOf, rise, upperSymbol } from "../../ppo/clip-range.js";
 import { capped, clamped, lossTerm, penaltyTerm } from "../../ppo/what-if.js";
@@ -18,10 +18,8 @@ import { regionOf } from "../../ppo/regions.js";
  * @property {"picked" | "same" | "left" | ""} [role] of the two terms of the max: what it picks
  */
 
-const DIGITS = 3;
-
 /** @param {number | null} value */
-export const n = (value) => fixed(value, DIGITS);
+export const n = (value) => ofSample(value);
 
 /** As a factor or a subtrahend: negative numbers in brackets. @param {number | null} value */
 const factor = (value) => (value !== null && value < 0 ? `(${n(value)})` : n(value));

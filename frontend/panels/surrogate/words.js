@@ -1,7 +1,7 @@
 // The samples of the panel Surrogate in words: one that is pointed at, all of a side, and as a table.
 
 import { placeOf } from "../../state/rows.js";
-import { count, fixed, number } from "../../state/format.js";
+import { count, number, ofSample } from "../../state/format.js";
 import { batchOf } from "../../state/previewed.js";
 import { edgesOf } from "../../ppo/clip-range.js";
 import { clipRangeOf, credit, hasClip, isPenalised, scopeInWords } from "../../state/snapshot.js";
@@ -16,8 +16,8 @@ import { meanPenalty } from "./figure.js";
 export function inWords({ environment, step, r, advantage, region, penalty }, snapshot) {
   const symbol = credit(snapshot);
   if (isPenalised(snapshot))
-    return `${placeOf(snapshot, environment, step)}: r = ${fixed(r, 3)}, Â = ${number(advantage)}, r·Â − β·KL = ${number(r * advantage)} − ${number(penalty)}, the KL of its state; its gradient flows`;
-  return `${placeOf(snapshot, environment, step)}: r = ${fixed(r, 3)}, ${symbol} = ${number(advantage)}, r·${symbol} = ${number(r * advantage)}; ${region.word}: ${region.meaning}`;
+    return `${placeOf(snapshot, environment, step)}: r = ${ofSample(r)}, Â = ${number(advantage)}, r·Â − β·KL = ${number(r * advantage)} − ${number(penalty)}, the KL of its state; its gradient flows`;
+  return `${placeOf(snapshot, environment, step)}: r = ${ofSample(r)}, ${symbol} = ${number(advantage)}, r·${symbol} = ${number(r * advantage)}; ${region.word}: ${region.meaning}`;
 }
 
 /** The samples on show, each at the height that its own Â gives it. @param {Snapshot | null} snapshot @returns {Table} */
