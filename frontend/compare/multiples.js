@@ -126,7 +126,7 @@ export function createMultiples(theme, open) {
       known = { cells, comparison };
       const { last, low, high } = spansOf(comparison, sweep);
       axes = { last, range: steady.fit(low, high) };
-      const best = bestOnes(cells);
+      const best = bestOnes(cells, comparison);
       const settled = isSettled(cells);
       for (const key of smalls.keys()) if (!cells.some((cell) => cell.key === key)) smalls.delete(key);
       for (const cell of cells) {

@@ -74,8 +74,20 @@ const nameOfRun = ({ id, seed }) => (seed === null ? id : `seed ${seed}`);
 /** A run's return at the last step of its group. @param {Compared} run */
 export const finalInWords = (run) => `${nameOfRun(run)}: ${returned(run.final)}`;
 
-/** The run whose return is highest where the curve of its group ends; null where none is known, or it is the only one. @param {Comparison} comparison */
-export function bestOf({ groups }) {
+/** What returns are counted in: between groups that differ in one of these none is the better one. */
+const SCALES = ["env", "env_kwargs"];
+
+/** Whether returns of all groups are on one scale. @param {Pick<Comparison, "differing">} comparison */
+export const isOnOneScale = ({ differing }) => !differing.some((name) => SCALES.includes(name));
+
+/**
+ * The run whose return is highest where the curve of its group ends; null where none is known, it is the only one, or no two
+ * are to be compared.
+ *
+ * @param {Pick<Comparison, "groups" | "differing">} comparison
+ */
+export function bestOf({ groups, differing }) {
+  if (!isOnOneScale({ differing })) return null;
   const runs = groups.flatMap((group) => group.runs).filter(({ final }) => final !== null);
   const highest = Math.max(...runs.map(({ final }) => Number(final)));
   return runs.length > 1 ? (runs.find(({ final }) => final === highest)?.id ?? null) : null;
@@ -105,7 +117,7 @@ export function methodInWords({ groups, missing }, small) {
  * @returns {string[]}
  */
 export function warnings(comparison, table, inOne) {
-  const { groups, differing, left_out } = comparison;
+  const { groups, left_out } = comparison;
   const short = groups.flatMap((group) => {
     const end = finalOf(group)?.step ?? null;
     const name = nameOfGroup(group, comparison, table);
@@ -117,7 +129,7 @@ export function warnings(comparison, table, inOne) {
       : [];
   });
   return [
-    ...(differing.includes("env") ? ["The groups have different environments: their returns are not on one scale."] : []),
+    ...(isOnOneScale(comparison) ? [] : ["The groups have different environments: their returns are not on one scale."]),
     ...(inOne && groups.length > DRAWN
       ? [`The first ${DRAWN} of ${groups.length} groups are drawn; small multiples, the table and the file have all.`]
       : []),

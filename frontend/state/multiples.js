@@ -1,6 +1,6 @@
 // Small multiples of compared runs: which combinations of values there are, where each of them stands, and what is said of it.
 
-import { bestOf, finalOf, labelOf, nameOfGroup } from "./compared.js";
+import { bestOf, finalOf, isOnOneScale, labelOf, nameOfGroup } from "./compared.js";
 import { NONE, count, settingText, returned } from "./format.js";
 import { stateInWords } from "./stands.js";
 
@@ -142,8 +142,14 @@ export function standingInWords(runs) {
 /** Whether nothing of it will change. @param {Combination[]} cells */
 export const isSettled = (cells) => !cells.some(({ runs }) => runs.some(({ state }) => UNDER_WAY.has(state)));
 
-/** Those whose curve ends highest, several where they are equal; none where there is nothing to compare them with. @param {Combination[]} cells */
-export function bestOnes(cells) {
+/**
+ * Those whose curve ends highest, several where they are equal; none where there is nothing to compare them with.
+ *
+ * @param {Combination[]} cells
+ * @param {Comparison} comparison
+ */
+export function bestOnes(cells, comparison) {
+  if (!isOnOneScale(comparison)) return [];
   const known = cells.flatMap((cell) => {
     const final = cell.group && finalOf(cell.group);
     return final ? [{ cell, value: final.value }] : [];
@@ -165,7 +171,7 @@ export function summaryOf({ name, group, runs }, mark) {
 /** The runs of a combination as a list has them: what each has come to, and which is the best of these, or of all. @param {Combination} cell @param {Comparison} comparison */
 export function runsOf({ group, runs }, comparison) {
   const best = bestOf(comparison);
-  const highest = group && bestOf({ ...comparison, groups: [group] });
+  const highest = group && bestOf({ groups: [group], differing: [] });
   return runs.map(({ id, seed, state }) => {
     const final = group?.runs.find((run) => run.id === id)?.final ?? null;
     const mark = id === null ? "" : id === best ? "best of all" : id === highest ? "best of these" : "";

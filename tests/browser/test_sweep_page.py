@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from ppo_scope.cli.sweep import _best
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.records import sweeps
 from ppo_scope.records.comparison import compare, curve
@@ -234,6 +235,35 @@ def test_what_comes_meanwhile_takes_nobody_from_where_they_are(shown, page):
     until(lambda: page.evaluate(place) == top)
 
 
+@pytest.mark.parametrize(
+    ("differs", "best"),
+    [
+        ({}, True),
+        ({"env": "Pendulum-v1"}, False),
+        ({"env_kwargs": {"max_episode_steps": 100}}, False),
+    ],
+)
+def test_between_environments_no_run_is_the_best(modules, differs, best):
+    """Their returns are on two scales: −200 may be good in one, and 200 poor in the other."""
+
+    def run(id, returned, **settings):
+        own = {"env": "CartPole-v1", "env_kwargs": {}, "clip_range": 0.2, **settings, "seed": 1}
+        return curve(id, own, (), None, np.arange(1.0, 3.0), np.array([0.0, returned]))
+
+    compared = compare([run("a", 9), run("b", 5, clip_range=0.3, **differs)])
+    one = {**compared, "groups": compared["groups"][:1]}
+    assert (_best(compared) == "a") is best and (_best(compared) is None) is not best
+    found = modules("state/compared.js", "m.bestOf(given)", compared)
+    assert found == ("a" if best else None) and modules("state/compared.js", "m.bestOf(given)", one) is None
+    cells = [{"group": group} for group in compared["groups"]]
+    words = modules(
+        "state/multiples.js", "m.bestOnes(given.cells, given.compared).length", {"cells": cells, "compared": compared}
+    )
+    assert words == int(best)
+    said = modules("state/compared.js", "m.warnings(given, [], true).join()", compared)
+    assert ("not on one scale" in said) is not best
+
+
 def test_combinations_and_what_is_said_of_them(modules):
     """Of one setting in the order of its values; a run that was changed stands apart, with what was changed."""
 
@@ -252,7 +282,7 @@ def test_combinations_and_what_is_said_of_them(modules):
     arranged = "m.arranged(given.comparison, given.sweep ?? null, given.table, (run) => given.states[run] ?? null)"
     words = f"""const {{ cells, rows }} = {arranged};
         const said = cells.map((cell) => [cell.name, m.standingInWords(cell.runs)]);
-        return [rows, said, m.isSettled(cells), m.bestOnes(cells).map((cell) => cell.name)]"""
+        return [rows, said, m.isSettled(cells), m.bestOnes(cells, given.comparison).map((cell) => cell.name)]"""
     changed = "ε 0.3, ε 0.3 → 0.4 at update 2"
     assert modules("state/multiples.js", words, given) == [
         [],

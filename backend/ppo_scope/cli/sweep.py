@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WITH_COMMAS = ("sizes", "object")
 """Settings whose values have commas themselves."""
+SCALES = frozenset({"env", "env_kwargs"})
+"""What returns are counted in: of runs that differ in it none is the better one."""
 NO_PLAN = "say what is varied, such as --vary clip_range=0.1,0.2,0.3, or how many --seeds; or --resume a sweep"
 
 
@@ -292,7 +294,9 @@ def _summarise(sweeping: Sweeping, library: Library, as_json: bool) -> int:
 
 
 def _best(compared: Comparison) -> str | None:
-    """The run with the highest return at the end of its curve."""
+    """The run with the highest return at the end of its curve; None where returns are not on one scale."""
+    if not SCALES.isdisjoint(compared["differing"]):
+        return None
     finals = [(run["final"], run["id"]) for group in compared["groups"] for run in group["runs"]]
     known = [(final, id) for final, id in finals if final is not None]
     return max(known)[1] if known else None
