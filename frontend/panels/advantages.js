@@ -1,7 +1,7 @@
 // Advantages: how much better each action turned out than the critic expected, raw and as the loss uses it.
 
 import { h, setText } from "../ui/dom.js";
-import { fixed, number, percent } from "../state/format.js";
+import { number, percent } from "../state/format.js";
 import { runsFreely } from "../state/motion.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
@@ -302,10 +302,11 @@ function inWords(snapshot) {
   const raw = scalar(snapshot, "advantage_mean");
   const spread = scalar(snapshot, "advantage_std");
   const [low, high] = extent(snapshot.arrays.delta ?? []);
+  const [least, most] = [scalar(snapshot, "advantage_used_min"), scalar(snapshot, "advantage_used_max")];
   return (
     `Raw advantages (${scopeInWords(snapshot)}): mean ${number(raw)}, deviation ${number(spread)}. ` +
-    (low <= high ? `The residuals δ lie between ${number(low)} and ${number(high)}. ` : "") +
-    `Normalising flips ${percent(scalar(snapshot, "flipped_fraction"))} of the signs; as used they span ` +
-    `${fixed(scalar(snapshot, "advantage_used_low"), 1)} to ${fixed(scalar(snapshot, "advantage_used_high"), 1)}.`
+    (low <= high ? `The residuals δ on show lie between ${number(low)} and ${number(high)}. ` : "") +
+    `Normalising flips ${percent(scalar(snapshot, "flipped_fraction"))} of the signs` +
+    (least === null ? "." : `; as used they span ${number(least)} to ${number(most)}.`)
   );
 }

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import axe_playwright_python
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.dashboard import Dashboard, only, panels_alone, until
-from tests.browser.test_first_light import SEED
+from tests.browser.test_first_light import SEED, computed
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 DIALOG = "dialog[open], [role=dialog]"
@@ -156,6 +157,16 @@ def test_every_panel_says_in_words_what_it_draws(look_at, page):
         name = panel.get_attribute("aria-label")
         text = panel.locator(f"#{panel.get_attribute('aria-describedby')}")
         assert until(text.text_content), name
+
+
+def test_what_advantages_span_is_said_of_them_and_not_of_the_bins_that_count_them(look_at, page):
+    dashboard = look_at(update=1)
+    panel = dashboard.panel("Advantages")
+    panel.scroll_into_view_if_needed()
+    text = until(panel.locator(f"#{panel.get_attribute('aria-describedby')}").text_content, lambda text: "span" in text)
+    used = computed(1).arrays["advantage_used"]
+    least, most = (float(number.replace("−", "-")) for number in re.search(r"span (\S+) to (\S+)\.", text).groups())
+    assert (least, most) == pytest.approx((np.nanmin(used), np.nanmax(used)), rel=5e-3)
 
 
 def test_a_phone_shows_one_readable_column(shared_server, new_page):

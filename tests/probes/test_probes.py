@@ -185,6 +185,10 @@ def test_a_minibatch_covers_its_own_samples_only(walk):
     assert found.arrays["ratio_counts"].sum() + found.arrays["ratio_outside"].sum() == (member & moment.trained).sum()
     assert np.array_equal(found.arrays["in_minibatch"].T.reshape(-1).astype(bool), member)
     assert found.arrays["advantage_used_counts"].sum() == (member & moment.trained).sum()
+    used = moment.advantages_used[member & moment.trained]
+    span = found.scalars["advantage_used_min"], found.scalars["advantage_used_max"]
+    assert span == (used.min(), used.max())
+    assert span != (found.scalars["advantage_used_low"], found.scalars["advantage_used_high"])
     ratio = found.arrays["ratio"].T.reshape(-1)[minibatch.samples.numpy()]
     assert ratio == pytest.approx(minibatch.logratio.exp().numpy())
 

@@ -284,7 +284,8 @@ def _advantages(moment: Moment) -> Measurement:
     scalars = {"advantage_low": low, "advantage_high": high}
     arrays = {"advantage_counts": counts, "advantage": np.where(trained, shown, np.float32(np.nan))}
     used = moment.covering(moment.advantages_used)
-    if not np.isnan(used).all():
+    if (known := used[~np.isnan(used)]).size:
+        scalars |= {"advantage_used_min": float(known.min()), "advantage_used_max": float(known.max())}
         counts, low, high = _symmetric_histogram(used)
         scalars |= {"advantage_used_low": low, "advantage_used_high": high}
         arrays["advantage_used_counts"] = counts
