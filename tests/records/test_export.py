@@ -139,6 +139,10 @@ def test_tensorboard_reads_what_was_kept(cartpole: tuple[Trainer, Path], tmp_pat
     assert len(events.Scalars(COLUMNS[1])) == UPDATES - 1
     returns = [(event.step, event.value) for event in events.Scalars("episodic_return")]
     assert returns == [(20, 19.5), (300, 31.0)]
+    # Each at the time of the update that it ended in: over time, too, they lie beside its other numbers.
+    ended = {event.wall_time for event in events.Scalars("episodic_return")}
+    assert ended == {events.Scalars("steps")[update - 1].wall_time for update in run.episode_rows[:, 0].astype(int)}
+    assert len(ended) == 2
     assert events.Tensors("changes")[0].tensor_proto.string_val[0].endswith(b"| 3 | clip_range | 0.2 | 0.4 |")
 
 

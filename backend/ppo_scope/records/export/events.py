@@ -37,10 +37,13 @@ def write_tensorboard(run: LoadedRun, folder: Path) -> list[Path]:
     try:
         for name, value in _texts(run):
             writer.add_event(protos.Event(wall_time=began, step=0, summary=_text(name, value)))
+        elapsed: dict[int, float] = {}  # at the end of each update: nothing says when in it an episode has ended
         for values, step, seconds in _rows(run):
             add(values, step, seconds)
-        for _, step, returned, length in run.episode_rows.tolist():
-            add({"episodic_return": returned, "episodic_length": length}, int(step), 0.0)
+            elapsed[int(values["update"])] = seconds
+        for update, step, returned, length in run.episode_rows.tolist():
+            seconds = elapsed.get(int(update), max(elapsed.values(), default=0.0))
+            add({"episodic_return": returned, "episodic_length": length}, int(step), seconds)
     finally:
         writer.close()
     return sorted(folder.glob("events.out.tfevents.*"))
