@@ -167,10 +167,36 @@ def test_a_critic_that_learns_although_a_layer_is_saturated_is_not_called_ill():
     assert isinstance(found, Found) and "critic's hidden layer 2" in found.summary
 
 
+def test_the_pace_of_weights_is_by_steps_that_were_made():
+    """A minibatch that target_kl ends the update at is measured, and moves nothing: Adam's own count tells."""
+    trainer, ended = Trainer(Settings.parse({**SMALL, "target_kl": 0.003, "learning_rate": 0.003})), 0
+    before = 0.0
+    for phase in trainer.phases():
+        if phase.kind is not PhaseKind.UPDATE:
+            continue
+        moment, update = moment_at(trainer, phase), phase.update
+        made, before = (
+            float(trainer.optimisation.moving()["steps"]) - before,
+            float(trainer.optimisation.moving()["steps"]),
+        )
+        ended += len(update.minibatches) - made == 1
+        parts = [part for name, part in trainer.network.parts().items() if name.startswith("policy")]
+        moved = (trainer.network.theta - update.theta_before).detach().numpy().astype(float)
+        moved = np.concatenate([moved[part] for part in parts])
+        size = np.sqrt(np.mean(np.square(moved[moved != 0])))
+        assert indicators(moment)["policy_pace"] == pytest.approx(
+            size / (update.learning_rate * np.sqrt(made)), rel=1e-5
+        )
+        if update.index == 6:
+            break
+    assert ended > 1
+    trainer.close()
+
+
 def test_actions_cut_off_are_counted():
     _, health = run(12, env="ppo_scope_tests/Range-v0", env_kwargs={"low": 0.0, "high": 1.0})
     finding = named(health, "actions_cut_off")
-    assert finding["severity"] == "note" and "% of the actions" in finding["summary"]
+    assert finding["severity"] == "note" and "% of the numbers that make actions" in finding["summary"]
 
 
 def test_a_policy_that_collects_is_not_the_one_that_is_judged():

@@ -8,18 +8,31 @@ from tests.diagnosis.test_health import grave, named, run
 PENALTY = {"objective": "kl_penalty"}
 
 
-def test_a_price_that_does_not_shorten_the_steps_runs_away():
-    _, health = run(16, **PENALTY, learning_rate=0.1, epochs=10, kl_coef_target=1e-3)
+@pytest.mark.parametrize(
+    ("updates", "summary"),
+    [
+        (14, "β has been doubled after every update, to 8192."),
+        (16, "β stands at 10000, the largest that it may be."),  # at the last of them it was not doubled
+    ],
+)
+def test_a_price_that_does_not_shorten_the_steps_runs_away(updates, summary):
+    _, health = run(updates, **PENALTY, learning_rate=0.1, epochs=10, kl_coef_target=1e-3)
     found = named(health, "runaway_kl_coef")
-    assert (found["severity"], found["setting"]) == ("warning", "learning_rate")
-    assert "doubled" in found["summary"]
+    assert (found["severity"], found["setting"], found["summary"]) == ("warning", "learning_rate", summary)
 
 
 def test_a_price_that_falls_to_nothing_is_a_note():
     _, health = run(16, **PENALTY, learning_rate=1e-6)
     found = named(health, "runaway_kl_coef")
     assert found["severity"] == "note"
-    assert "0.0001, the last that it may be" in found["summary"]
+    # It has been there for two updates, and so was not halved after each.
+    assert found["summary"] == "β stands at 0.0001, the smallest that it may be: the leash is as good as off."
+
+
+def test_a_price_that_still_falls_is_said_to_be_halved():
+    _, health = run(12, **PENALTY, learning_rate=1e-6)
+    summary = named(health, "runaway_kl_coef")["summary"]
+    assert summary.startswith("β has been halved after every update, to 0.000488") and "that it may be" not in summary
 
 
 @pytest.mark.parametrize(

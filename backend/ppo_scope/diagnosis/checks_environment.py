@@ -118,7 +118,7 @@ def _action_reach(rows: list[Row]) -> Verdict:
     bounds = f"[{low:g}, {high:g}]".replace("-", "−")
     return Found(
         f"What the policy tries reaches {percent(reached[-1])} of the action range {bounds}; "
-        f"{percent(last(rows, 'cut_off_fraction'))} of the actions are cut off at a bound."
+        f"{percent(last(rows, 'cut_off_fraction'))} of the numbers that make actions are cut off at a bound."
     )
 
 
@@ -151,7 +151,8 @@ def _actions_cut_off(rows: list[Row]) -> Verdict:
     if min(shares) <= 0.5:
         return None
     severity = "warning" if min(shares) > 0.9 else None
-    return Found(f"{percent(shares[-1])} of the actions that are drawn lie outside of the range.", severity=severity)
+    what = "the numbers that make actions, as they are drawn,"  # one for each dimension of the space
+    return Found(f"{percent(shares[-1])} of {what} lie outside of their range.", severity=severity)
 
 
 def _forbidden_action(rows: list[Row]) -> Verdict:
@@ -278,7 +279,8 @@ CAUSES: tuple[Check, ...] = (
         "actions_cut_off",
         "Actions cut off at a bound",
         "note",
-        "more than half of the actions outside of their range for 10 updates; more than 90 %: a warning",
+        "more than half of the numbers that make actions outside of their range for 10 updates; more than 90 %: a "
+        "warning",
         "What is drawn beyond a bound acts like the bound itself: the policy tries less than it seems to, and does not "
         "notice where it could go.",
         "Where the return is good, the bound is what pays. Else rescale the action space to [−1, 1], or lower c₂.",

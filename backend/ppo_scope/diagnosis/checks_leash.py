@@ -45,21 +45,20 @@ def _runs_away(rows: list[Row]) -> Verdict:
     newest = last(rows, "kl_coef")
     if not coefs and low < newest < high:
         return after(LOOKED_AT)
-    if newest >= high or (coefs and all(b > a for a, b in pairwise(coefs))):
-        return Found(f"β has been doubled after every update, to {newest:g}{_bound(newest >= high)}.")
-    if newest <= low or (coefs and all(b < a for a, b in pairwise(coefs))):
+    if (rises := bool(coefs) and all(b > a for a, b in pairwise(coefs))) or newest >= high:
+        stands = f"β stands at {newest:g}, the largest that it may be"
+        return Found(f"β has been doubled after every update, to {newest:g}." if rises else f"{stands}.")
+    if (falls := bool(coefs) and all(b < a for a, b in pairwise(coefs))) or newest <= low:
+        stands = f"β stands at {newest:g}, the smallest that it may be"
+        how = f"β has been halved after every update, to {newest:g}" if falls else stands
         return Found(
-            f"β has been halved after every update, to {newest:g}{_bound(newest <= low)}: the leash is as good as off.",
+            f"{how}: the leash is as good as off.",
             f"The KL stays below its target of {target:g} without any price: the steps are shorter than the leash.",
             "If the return is high, leave it. Else raise α, or lower kl_coef_target to what you want to hold.",
             "learning_rate",
             severity="note",
         )
     return None
-
-
-def _bound(reached: bool) -> str:
-    return ", the last that it may be" if reached else ""
 
 
 LEASHES: tuple[Check, ...] = (

@@ -328,6 +328,18 @@ def _bonus(moment: Moment) -> Row:
     return {"bonus_pull": coefficient * pull / push} if push > 0 else {}
 
 
+def steps_of(moment: Moment) -> int:
+    """How many the optimizer has made: none by a minibatch without a transition, nor by one that target_kl ended it at.
+
+    A loop that asks for its KL after the step has a gradient of the last minibatch as well, and made that step.
+    """
+    if moment.seen is None:
+        return 0
+    gradients = [minibatch.gradient_norm is not None for minibatch in moment.update.minibatches]
+    ended_before = moment.update.stopped_by_kl and any(gradients) and not gradients[-1]
+    return int(np.count_nonzero(moment.seen.trained.any(axis=1))) - ended_before
+
+
 def _pace(moment: Moment, own: list[slice]) -> Row:
     """How far an update has moved these weights, in units of α·√n, of those that it has moved at all.
 
@@ -335,7 +347,7 @@ def _pace(moment: Moment, own: list[slice]) -> Row:
     noise, and further where they agree: whatever their size, unless it has changed.
     """
     theta, update = moment.subject.abilities.theta, moment.update
-    steps, rate = len(update.minibatches), update.learning_rate
+    steps, rate = steps_of(moment), update.learning_rate
     known = theta is not None and update.theta_before is not None and own and steps and rate > 0
     if not known or update.settings.desired_kl is not None:  # which moves α meanwhile
         return {}
