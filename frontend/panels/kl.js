@@ -45,6 +45,7 @@ const FRACTIONS = /** @type {const} */ ([
     title: "Share with r outside of the clip range, held or not: what libraries log",
   },
 ]);
+const ROUNDING = 1e-9; // of shares that are subtracted
 const COLUMNS = [...KLS, ...FRACTIONS].map(({ column }) => column);
 /** Of the whole rollout, after the last step: what β follows. */
 const DRIVER = "final_kl_exact";
@@ -82,6 +83,7 @@ function mount(body, context) {
     { label: "= held", swatch: "swatch-held", title: FRACTIONS[0].title },
     { label: "+ pulled back", swatch: "swatch-pulledBack", title: FRACTIONS[1].title },
     { label: "+ not held", title: "Share that a clip would hold; this objective has none" },
+    { label: "+ of Â = 0", title: "Share with r outside of the clip range whose advantage is exactly 0: it pushes nowhere, and nothing holds it" },
     { label: "shown", room: 17, title: "What the numbers before this are of; each minibatch was measured before its step" },
     {
       label: "KL after the last step",
@@ -331,7 +333,7 @@ function numbers(snapshot, run) {
     share("clip_fraction"),
     hasClip(snapshot) ? share("held_fraction") : null,
     share("pulled_back_fraction"),
-    hasClip(snapshot) ? null : percent(rest),
+    ...(hasClip(snapshot) ? [null, rest !== null && rest > ROUNDING ? percent(rest) : null] : [percent(rest), null]),
     scopeOf(snapshot.header, "means"),
     after(snapshot),
   ];

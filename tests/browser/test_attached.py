@@ -113,6 +113,20 @@ def test_a_preview_of_the_clip_range_that_clips_v_as_well_says_no_loss(stage):
     until(readout.inner_text, lambda text: text.count(" → –") == 2), "neither c₁·L_VF nor L"
 
 
+def test_the_parts_of_the_clip_fraction_add_up_where_advantages_are_0(stage):
+    """As in a group whose answers were all paid the same: r moves with the others, and nothing holds it."""
+    header, arrays = snapshot(3, "update")
+    played = stage(query=panels_alone("KL and clipping"), run={"attached": {"library": "a loop", "changeable": []}})
+    shares = {"held_fraction": 0.03, "pulled_back_fraction": 0.04}
+    readout = played.dashboard.panel("KL and clipping").locator(".readout")
+    for clip, rest in ((0.12, True), (0.07, False)):
+        scalars = {**header["scalars"], **shares, "clip_fraction": clip}
+        played.frame({**header, "run": played.run["id"], "scalars": scalars}, arrays)
+        until(readout.inner_text, lambda text, clip=clip: f"clip fraction {100 * clip:.1f}" in " ".join(text.split()))
+        parts = re.findall(r"[=+] (?:held|pulled back|of Â = 0)\s+([\d.]+)", readout.inner_text())
+        assert len(parts) == 2 + rest and sum(map(float, parts)) == pytest.approx(100 * clip)
+
+
 def test_epochs_and_minibatches_that_a_loop_does_not_tell_are_those_that_it_made(stage):
     header, arrays = snapshot(3, "update")
     counted = {"epoch": 8, "epochs": 8, "minibatch": 6, "minibatches": 6}

@@ -167,9 +167,16 @@ def test_a_critic_that_learns_although_a_layer_is_saturated_is_not_called_ill():
     assert isinstance(found, Found) and "critic's hidden layer 2" in found.summary
 
 
-def test_the_pace_of_weights_is_by_steps_that_were_made():
+@pytest.mark.parametrize(
+    ("own", "given"),
+    [
+        (("policy",), {}),
+        (("policy_head", "policy_free"), {"env": "Pendulum-v1", "shared_network": True}),  # log σ is no critic's
+    ],
+)
+def test_the_pace_of_weights_is_by_steps_that_were_made(own, given):
     """A minibatch that target_kl ends the update at is measured, and moves nothing: Adam's own count tells."""
-    trainer, ended = Trainer(Settings.parse({**SMALL, "target_kl": 0.003, "learning_rate": 0.003})), 0
+    trainer, ended = Trainer(Settings.parse({**SMALL, "target_kl": 0.003, "learning_rate": 0.003, **given})), 0
     before = 0.0
     for phase in trainer.phases():
         if phase.kind is not PhaseKind.UPDATE:
@@ -180,7 +187,7 @@ def test_the_pace_of_weights_is_by_steps_that_were_made():
             float(trainer.optimisation.moving()["steps"]),
         )
         ended += len(update.minibatches) - made == 1
-        parts = [part for name, part in trainer.network.parts().items() if name.startswith("policy")]
+        parts = [part for name, part in trainer.network.parts().items() if name.startswith(own)]
         moved = (trainer.network.theta - update.theta_before).detach().numpy().astype(float)
         moved = np.concatenate([moved[part] for part in parts])
         size = np.sqrt(np.mean(np.square(moved[moved != 0])))

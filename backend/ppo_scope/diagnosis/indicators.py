@@ -304,8 +304,9 @@ def _steps(moment: Moment, adam_epsilon: float) -> Row:
 
 
 def _of_the_policy(parts: dict[str, slice], *, shared: bool) -> list[slice]:
-    """Of a shared network only the head is the policy's own."""
-    return [part for name, part in parts.items() if name.startswith("policy_head" if shared else "policy")]
+    """Of a shared network only the head, and log σ where it depends on no layer, are the policy's own."""
+    own = ("policy_head", "policy_free") if shared else ("policy",)
+    return [part for name, part in parts.items() if name.startswith(own)]
 
 
 def _apart_from_the_critic(parts: dict[str, slice], terms: Sequence[NDArray[np.float64]]) -> list[slice]:

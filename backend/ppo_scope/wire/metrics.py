@@ -162,7 +162,7 @@ METRICS: tuple[Metric, ...] = (
         "above the one before",
     ),
     Metric("advantage_mean", "", "Advantage, mean", "mean of Â, raw", COVERED),
-    Metric("advantage_std", "", "Advantage, deviation", "standard deviation of Â, raw", COVERED),
+    Metric("advantage_std", "", "Advantage, deviation", "sample deviation (n − 1) of Â, raw", COVERED),
     Metric(
         "flipped_fraction",
         "",
