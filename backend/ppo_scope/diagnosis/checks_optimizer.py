@@ -45,8 +45,8 @@ def _forgets(rows: list[Row]) -> Verdict:
         return None
     since = next((place for place in range(len(empty), 0, -1) if not empty[place - 1]), 0)
     return Found(
-        f"Each of the latest {len(empty) - since} updates began with an optimizer that remembers nothing, and was one "
-        f"of {last(rows, 'steps_taken'):.0f} minibatches.",
+        f"Each of the latest {len(empty) - since} updates began with an optimizer that remembers nothing, and made "
+        f"{last(rows, 'steps_made'):.0f} steps.",
         since=int(rows[since]["update"]),
     )
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.diagnosis.indicators_loop import not_finite, of_the_loop
+from ppo_scope.diagnosis.indicators_loop import not_finite, of_the_loop, steps_of
 from ppo_scope.diagnosis.indicators_scale import scales, wild
 from ppo_scope.diagnosis.judging import LARGE_BONUS, Row
 from ppo_scope.ppo.adam import EPS
@@ -327,18 +327,6 @@ def _bonus(moment: Moment) -> Row:
     policy, _, entropy = abilities.differentiate(update, update.minibatches[-1])
     pull, push = (_norm(np.concatenate([one[part].astype(np.float64) for part in own])) for one in (entropy, policy))
     return {"bonus_pull": coefficient * pull / push} if push > 0 else {}
-
-
-def steps_of(moment: Moment) -> int:
-    """How many the optimizer has made: none by a minibatch without a transition, nor by one that target_kl ended it at.
-
-    A loop that asks for its KL after the step has a gradient of the last minibatch as well, and made that step.
-    """
-    if moment.seen is None:
-        return 0
-    gradients = [minibatch.gradient_norm is not None for minibatch in moment.update.minibatches]
-    ended_before = moment.update.stopped_by_kl and any(gradients) and not gradients[-1]
-    return int(np.count_nonzero(moment.seen.trained.any(axis=1))) - ended_before
 
 
 def _pace(moment: Moment, own: list[slice]) -> Row:

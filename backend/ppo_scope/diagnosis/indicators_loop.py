@@ -53,6 +53,18 @@ def not_finite(moment: Moment, batch: Batch) -> Row:
     return {"not_finite_share": 0.0}
 
 
+def steps_of(moment: Moment) -> int:
+    """How many the optimizer has made: none by a minibatch without a transition, nor by one that target_kl ended it at.
+
+    A loop that asks for its KL after the step has a gradient of the last minibatch as well, and made that step.
+    """
+    if moment.seen is None:
+        return 0
+    gradients = [minibatch.gradient_norm is not None for minibatch in moment.update.minibatches]
+    ended_before = moment.update.stopped_by_kl and any(gradients) and not gradients[-1]
+    return int(np.count_nonzero(moment.seen.trained.any(axis=1))) - ended_before
+
+
 def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Row:
     """By name; what is not defined for this loop is left out. `told_loss`: its own, at the last minibatch."""
     seen = moment.seen
@@ -60,6 +72,7 @@ def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Ro
         return {}
     return {
         "steps_taken": float(len(moment.update.minibatches)),
+        "steps_made": float(steps_of(moment)),
         **_order(moment, seen),
         **_far_out(seen, clip_edges(moment.update.settings).cap),
         **_held_values(moment, batch, seen),
