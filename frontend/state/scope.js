@@ -14,6 +14,8 @@ import { count } from "./format.js";
  */
 
 const LATEST = "each as it was last in a loss";
+/** In the first epoch, of which some minibatches are still to come. */
+const LATEST_IF_ANY = "each as last in a loss, or as collected";
 
 /** @type {Record<Kind, string>} */
 const AT_AN_END = { means: "mean of the update", samples: "whole rollout, after the last step", cells: "after the last step" };
@@ -32,11 +34,12 @@ export const MEAN = AT_AN_END.means;
 export const AFTER = AT_AN_END.samples;
 
 /**
- * @param {Pick<SnapshotHeader, "phase" | "scope">} header of the moment on show
+ * @param {Pick<SnapshotHeader, "phase" | "scope" | "epoch" | "minibatch" | "minibatches">} header of the moment on show
  * @param {Kind} kind
  * @returns {string} a few words that may stand beside the number
  */
-export function scopeOf({ phase, scope }, kind) {
+export function scopeOf({ phase, scope, epoch, minibatch, minibatches }, kind) {
+  if (scope === "minibatch" && kind === "cells" && epoch === 1 && minibatch < minibatches) return LATEST_IF_ANY;
   if (scope === "minibatch") return OF_A_MINIBATCH[kind];
   if (phase === "update") return AT_AN_END[kind];
   if (phase === "epoch") return OF_AN_EPOCH[kind];
@@ -46,7 +49,7 @@ export function scopeOf({ phase, scope }, kind) {
 /**
  * The same for a sentence that stands alone, where "this" would point at nothing.
  *
- * @param {Pick<SnapshotHeader, "phase" | "scope" | "epoch" | "minibatch">} header
+ * @param {Pick<SnapshotHeader, "phase" | "scope" | "epoch" | "minibatch" | "minibatches">} header
  * @param {Kind} kind
  */
 export const scopeAlone = (header, kind) =>

@@ -4,22 +4,24 @@ import numpy as np
 import pytest
 
 SCOPES = {
-    ("rollout", "rollout"): ("whole rollout", "whole rollout, before the first step", "before the first step"),
-    ("loss", "minibatch"): ("of this minibatch", "of this minibatch", "each as it was last in a loss"),
-    ("epoch", "rollout"): (
+    ("rollout", "rollout", 0, 0): ("whole rollout", "whole rollout, before the first step", "before the first step"),
+    ("loss", "minibatch", 1, 3): ("of this minibatch", "of this minibatch", "each as last in a loss, or as collected"),
+    ("step", "minibatch", 1, 4): ("of this minibatch", "of this minibatch", "each as it was last in a loss"),
+    ("loss", "minibatch", 2, 1): ("of this minibatch", "of this minibatch", "each as it was last in a loss"),
+    ("epoch", "rollout", 1, 4): (
         "mean of the epoch",
         "whole rollout, each as it was last in a loss",
         "each as it was last in a loss",
     ),
-    ("update", "rollout"): ("mean of the update", "whole rollout, after the last step", "after the last step"),
+    ("update", "rollout", 4, 4): ("mean of the update", "whole rollout, after the last step", "after the last step"),
 }
 
 
 @pytest.mark.parametrize(("moment", "words"), SCOPES.items(), ids=lambda part: part[0])
 def test_the_scope_of_a_number_in_words(modules, moment, words):
-    phase, scope = moment
+    given = dict(zip(("phase", "scope", "epoch", "minibatch"), moment, strict=True))
     call = "['means', 'samples', 'cells'].map((kind) => m.scopeOf(given, kind))"
-    assert modules("state/scope.js", call, {"phase": phase, "scope": scope}) == list(words)
+    assert modules("state/scope.js", call, {**given, "minibatches": 4}) == list(words)
 
 
 def test_how_many_samples_are_counted(modules):
@@ -30,7 +32,7 @@ def test_how_many_samples_are_counted(modules):
 @pytest.mark.parametrize(
     ("met", "text"),
     [
-        (("kl_k3", 0.02, 0.03124), "KL > 0.02 was met at update 57: 0.0312, mean of the update."),
+        (("kl_k3", 0.02, 0.03124), "KL (k3) > 0.02 was met at update 57: 0.0312, mean of the update."),
         (
             ("clip_fraction", 0.2, 0.2134),
             "clip fraction > 20.0\u00a0% was met at update 57: 21.3\u00a0%, mean of the update.",
