@@ -193,17 +193,26 @@ export function createBar(root, state, actions, runs) {
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);
   }
 
+  /** Who has the focus in place of Restart, for as long as a new run is tried out and starts. @type {HTMLButtonElement | null} */
+  let standIn = null;
+
   // The button that became useless hands the focus to its counterpart, so that the keyboard stays where it was.
   /** @param {HTMLButtonElement} button @param {boolean} disabled */
   function setDisabled(button, disabled) {
     if (button.disabled === disabled) return;
     const focused = document.activeElement === button;
+    const restart = buttons.restart.button;
     button.disabled = disabled;
+    if (button === restart && !disabled) {
+      if (standIn && document.activeElement === standIn) restart.focus();
+      standIn = null;
+    }
     if (!focused || !disabled) return;
     const other = [counterpartOf(button), back.button, help].find(isPossible);
     if (!other) return;
     other.disabled = false;
     other.focus();
+    if (button === restart || button === standIn) standIn = other;
   }
 
   /** Whether it is to be pressed, whatever was last drawn: of a run that has died neither Play nor Pause is. @param {HTMLButtonElement} button */
