@@ -175,6 +175,7 @@ export function createBar(root, state, actions, runs) {
     setAttribute(another.button, "title", reason ?? another.title);
     // The banner that explains the end has the button then.
     buttons.restart.button.style.visibility = needsExplaining(state) && !losesTraining(state) ? "hidden" : "";
+    giveBack();
     if (!losesTraining(state) || buttons.restart.button.disabled) confirm.close();
     setText(link, CONNECTIONS[state.connection.state]);
     setAttribute(link, "data-connection", state.connection.state);
@@ -201,18 +202,20 @@ export function createBar(root, state, actions, runs) {
   function setDisabled(button, disabled) {
     if (button.disabled === disabled) return;
     const focused = document.activeElement === button;
-    const restart = buttons.restart.button;
     button.disabled = disabled;
-    if (button === restart && !disabled) {
-      if (standIn && document.activeElement === standIn) restart.focus();
-      standIn = null;
-    }
     if (!focused || !disabled) return;
     const other = [counterpartOf(button), back.button, help].find(isPossible);
     if (!other) return;
     other.disabled = false;
     other.focus();
-    if (button === restart || button === standIn) standIn = other;
+    if (button === buttons.restart.button || button === standIn) standIn = other;
+  }
+
+  /** Restart can be pressed and seen again: the focus goes back there, unless it has been taken elsewhere. */
+  function giveBack() {
+    const restart = buttons.restart.button;
+    if (standIn && document.activeElement === standIn && !restart.disabled) restart.focus(); // what is hidden does not take it
+    if (document.activeElement !== standIn) standIn = null;
   }
 
   /** Whether it is to be pressed, whatever was last drawn: of a run that has died neither Play nor Pause is. @param {HTMLButtonElement} button */
