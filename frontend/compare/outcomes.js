@@ -118,14 +118,17 @@ export function paintOutcomes(canvas, measured, theme, scale) {
   pen.fillStyle = theme.panel; // also of the picture that is saved
   pen.fillRect(0, 0, width, height);
   const axes = { range: common(outcomes.map(reach)), highest: 1.1 * Math.max(...outcomes.map(highestShare)) };
-  pen.font = `${12 * ratio}px ${theme.font}`;
   const room = (width - GAP * ratio) / 2;
+  pen.font = `600 ${12 * ratio}px ${theme.font}`;
+  const headings = outcomes.map((outcome) => broken(pen, title(outcome), room));
+  const above = Math.max(...headings.map(({ length }) => length));
+  pen.font = `${12 * ratio}px ${theme.font}`;
   const legends = outcomes.map((outcome) => flow(canvas, shares(outcome), room));
-  const lines = Math.max(...legends.map((legend) => legend.at(-1)?.line ?? 0)) + 2;
+  const lines = Math.max(...legends.map((legend) => legend.at(-1)?.line ?? 0)) + above + 1;
   outcomes.forEach((outcome, index) => {
     const left = index * (room + GAP * ratio);
     const box = { left: left + AXIS.left * ratio, right: left + room, top: (lines * LINE + 6) * ratio, bottom: height - AXIS.bottom * ratio };
-    paintLegend(canvas, title(outcome), legends[index], left, theme);
+    paintLegend(canvas, headings[index], above, legends[index], left, theme);
     paintAxes(canvas, axes, box, theme, outcome.after);
     paintBand(canvas, outcome, axes, box, theme);
     canvas.element.dataset[outcome.which] = paintBars(canvas, outcome, axes, box, theme).join(" ");
@@ -153,6 +156,18 @@ const common = (ranges) => [Math.min(...ranges.map(([low]) => low)) - 0.05, Math
 /** @param {Outcome} outcome */
 const highestShare = ({ bins, total }) => Math.max(0.05, ...bins[0].map((_, bin) => sum(bins.map((row) => row[bin])) / (total || 1)));
 
+/** In lines that fit, broken behind commas. @param {CanvasRenderingContext2D} pen @param {string} text @param {number} room */
+function broken(pen, text, room) {
+  /** @type {string[]} */
+  const lines = [];
+  for (const part of text.split(/(?<=,) /)) {
+    const longer = `${lines.at(-1)} ${part}`;
+    if (lines.length && pen.measureText(longer).width <= room) lines[lines.length - 1] = longer;
+    else lines.push(part);
+  }
+  return lines;
+}
+
 /** As a line of text breaks. @param {Canvas} canvas @param {ReturnType<typeof shares>} items @param {number} room */
 function flow({ pen, ratio }, items, room) {
   let [x, line] = [0, 0];
@@ -165,17 +180,17 @@ function flow({ pen, ratio }, items, room) {
   });
 }
 
-/** @param {Canvas} canvas @param {string} heading @param {ReturnType<typeof flow>} legend @param {number} left @param {Theme} theme */
-function paintLegend(canvas, heading, legend, left, theme) {
+/** @param {Canvas} canvas @param {string[]} heading @param {number} above lines that the headings take @param {ReturnType<typeof flow>} legend @param {number} left @param {Theme} theme */
+function paintLegend(canvas, heading, above, legend, left, theme) {
   const { pen, ratio } = canvas;
   pen.textAlign = "left";
   pen.textBaseline = "middle";
   pen.fillStyle = theme.ink;
   pen.font = `600 ${12 * ratio}px ${theme.font}`;
-  pen.fillText(heading, left, 0.5 * LINE * ratio);
+  heading.forEach((words, line) => pen.fillText(words, left, (line + 0.5) * LINE * ratio));
   pen.font = `${12 * ratio}px ${theme.font}`;
   for (const { key, text, x, line } of legend) {
-    const middle = (line + 1.5) * LINE * ratio;
+    const middle = (line + above + 0.5) * LINE * ratio;
     fill(canvas, theme, key, left + x, middle - 5 * ratio, 11 * ratio, 10 * ratio);
     pen.fillStyle = theme.ink;
     pen.fillText(text, left + x + 15 * ratio, middle);

@@ -2,10 +2,12 @@
 
 /** @import { Theme } from "../types.js" */
 
+export const TYPE = 12; // CSS pixels, where it is not magnified
+
 /** @param {Theme} theme */
 export function look(theme) {
   return {
-    font: { family: theme.font, size: 12, color: theme.inkSoft },
+    font: { family: theme.font, size: TYPE, color: theme.inkSoft },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     margin: { l: 52, r: 12, t: 10, b: 42 },
@@ -13,7 +15,7 @@ export function look(theme) {
     dragmode: "zoom",
     hovermode: "x unified",
     hoverdistance: 30,
-    hoverlabel: { bgcolor: theme.panel, bordercolor: theme.line, font: { size: 12, color: theme.ink } },
+    hoverlabel: { bgcolor: theme.panel, bordercolor: theme.line, font: { size: TYPE, color: theme.ink } },
     modebar: { bgcolor: theme.panel, color: theme.inkSoft, activecolor: theme.accent },
   };
 }
@@ -31,7 +33,7 @@ export function axisLook(theme) {
 }
 
 /** An axis title: quiet, and close to its axis. @param {string} text */
-export const axisTitle = (text) => ({ text, standoff: 6, font: { size: 12 } });
+export const axisTitle = (text) => ({ text, standoff: 6, font: { size: TYPE } });
 
 /** Which numbers are sizes, by the name of what they belong to. @type {Record<string, string[]>} */
 const SIZES = {

@@ -61,7 +61,7 @@ export function createHelp(parent, panels, opener) {
     h(
       "p",
       {},
-      "They work wherever you have clicked, but in a text that you are typing; Enter ends the typing. Come to by Tab, a slider keeps its arrows, a button its Space, and a list its letters.",
+      "They work wherever you have clicked, but in a text that you are typing; Enter ends the typing. Come to by Tab, a slider keeps its arrows, a button its Space, and a list the characters of its choices.",
     ),
     h("h3", {}, "Panels by number"),
     h("ol", { class: "numbered" }, ...panels.map((name, place) => h("li", {}, h("kbd", {}, digitOf(place)), ` ${name}`))),

@@ -64,7 +64,7 @@ const SENTENCES = {
     const { header, value } = told;
     const gone = `The ${samples(told)} are thrown away: PPO is on-policy.`;
     if (header.settings.objective === "kl_penalty") return `${gone} ${pricedNext(told)}`;
-    return `${gone} KL ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}: each the ${MEAN}.`;
+    return `${gone} KL (k3) ${number(value("kl_k3"))}, clip fraction ${percent(value("clip_fraction"))}, held ${percent(value("held_fraction"))}: each the ${MEAN}.`;
   },
 };
 

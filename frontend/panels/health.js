@@ -253,11 +253,16 @@ function createLine() {
   };
 }
 
-/** What is over, but for what is told of above because of what it has left behind. @param {State} state */
+/**
+ * What is over by the moment on show, but for what is told of above: it goes on there, or has left something behind.
+ *
+ * @param {State} state
+ */
 function passedOf(state) {
   const told = findingsOf(state);
+  const shown = state.snapshot?.header.update ?? Infinity;
   return historyOf(state).filter(
-    ({ name, since, until }) => until !== null && !told.some((finding) => finding.name === name && finding.since === since && finding.until),
+    ({ name, since, until }) => until !== null && until <= shown && !told.some((finding) => finding.name === name && finding.since === since),
   );
 }
 

@@ -19,7 +19,12 @@ export const REGIONS = [
   { code: REGION.HELD, key: "held", word: "held", meaning: "the clip has set its policy gradient to zero" },
   { code: REGION.PULLED_BACK, key: "pulledBack", word: "pulled back", meaning: "outside of the clip range, but its gradient flows at full size" },
   { code: REGION.UNHELD, key: "unheld", word: "not held", meaning: "a clip would hold it, but this objective has none: its gradient flows" },
-  { code: REGION.UNKNOWN, key: "unknown", word: "unused", meaning: "outside of the clip range, but the update ended before its advantage was used" },
+  {
+    code: REGION.UNKNOWN,
+    key: "unknown",
+    word: "unused",
+    meaning: "outside of the clip range, and no minibatch of this update has used its advantage",
+  },
 ];
 
 const byCode = new Map(REGIONS.map((region) => [region.code, region]));

@@ -175,6 +175,7 @@ export function createBar(root, state, actions, runs) {
     setAttribute(another.button, "title", reason ?? another.title);
     // The banner that explains the end has the button then.
     buttons.restart.button.style.visibility = needsExplaining(state) && !losesTraining(state) ? "hidden" : "";
+    giveBack();
     if (!losesTraining(state) || buttons.restart.button.disabled) confirm.close();
     setText(link, CONNECTIONS[state.connection.state]);
     setAttribute(link, "data-connection", state.connection.state);
@@ -193,6 +194,9 @@ export function createBar(root, state, actions, runs) {
     setText(update, `update ${count(snapshot?.header.update ?? run?.update ?? null)}`);
   }
 
+  /** Who has the focus in place of Restart, for as long as a new run is tried out and starts. @type {HTMLButtonElement | null} */
+  let standIn = null;
+
   // The button that became useless hands the focus to its counterpart, so that the keyboard stays where it was.
   /** @param {HTMLButtonElement} button @param {boolean} disabled */
   function setDisabled(button, disabled) {
@@ -204,6 +208,14 @@ export function createBar(root, state, actions, runs) {
     if (!other) return;
     other.disabled = false;
     other.focus();
+    if (button === buttons.restart.button || button === standIn) standIn = other;
+  }
+
+  /** Restart can be pressed and seen again: the focus goes back there, unless it has been taken elsewhere. */
+  function giveBack() {
+    const restart = buttons.restart.button;
+    if (standIn && document.activeElement === standIn && !restart.disabled) restart.focus(); // what is hidden does not take it
+    if (document.activeElement !== standIn) standIn = null;
   }
 
   /** Whether it is to be pressed, whatever was last drawn: of a run that has died neither Play nor Pause is. @param {HTMLButtonElement} button */

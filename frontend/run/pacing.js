@@ -20,7 +20,7 @@ const SIZES = [
 /** Where a limit begins is a guess that makes sense for CartPole. @type {[Quantity, string, number | null][]} */
 const QUANTITIES = [
   ["episodic_return_mean", "return ≥", 100],
-  ["kl_k3", "KL >", 0.02],
+  ["kl_k3", "KL (k3) >", 0.02],
   ["clip_fraction", "clip fraction >", 0.2],
   ["not_finite", "not finite", null],
 ];

@@ -8,7 +8,7 @@ import { MEAN } from "./scope.js";
 /** Name, sign and scope of each quantity, as the choice of the condition has them. @type {Record<Quantity, [name: string, sign: string, scope: string]>} */
 const WORDS = {
   episodic_return_mean: ["return", "≥", "mean of the last 100 episodes"],
-  kl_k3: ["KL", ">", MEAN],
+  kl_k3: ["KL (k3)", ">", MEAN],
   clip_fraction: ["clip fraction", ">", MEAN],
   not_finite: ["something", "is", "not finite"],
 };

@@ -14,6 +14,8 @@ import { count } from "./format.js";
  */
 
 const LATEST = "each as it was last in a loss";
+/** In the first epoch, of which some minibatches are still to come. */
+const LATEST_IF_ANY = "each as last in a loss, or as collected";
 
 /** @type {Record<Kind, string>} */
 const AT_AN_END = { means: "mean of the update", samples: "whole rollout, after the last step", cells: "after the last step" };
@@ -44,11 +46,12 @@ const atAnEnd = (scalars, which = "") => (`${which}final_ratio_max` in scalars ?
 export const afterIn = (scalars) => atAnEnd(scalars, "old_").samples;
 
 /**
- * @param {Pick<SnapshotHeader, "phase" | "scope" | "scalars">} header of the moment on show
+ * @param {Pick<SnapshotHeader, "phase" | "scope" | "scalars" | "epoch" | "minibatch" | "minibatches">} header of the moment on show
  * @param {Kind} kind
  * @returns {string} a few words that may stand beside the number
  */
-export function scopeOf({ phase, scope, scalars }, kind) {
+export function scopeOf({ phase, scope, scalars, epoch, minibatch, minibatches }, kind) {
+  if (scope === "minibatch" && kind === "cells" && epoch === 1 && minibatch < minibatches) return LATEST_IF_ANY;
   if (scope === "minibatch") return OF_A_MINIBATCH[kind];
   if (phase === "update") return atAnEnd(scalars)[kind];
   if (phase === "epoch") return OF_AN_EPOCH[kind];
@@ -58,7 +61,7 @@ export function scopeOf({ phase, scope, scalars }, kind) {
 /**
  * The same for a sentence that stands alone, where "this" would point at nothing.
  *
- * @param {Pick<SnapshotHeader, "phase" | "scope" | "scalars" | "epoch" | "minibatch">} header
+ * @param {Pick<SnapshotHeader, "phase" | "scope" | "scalars" | "epoch" | "minibatch" | "minibatches">} header
  * @param {Kind} kind
  */
 export const scopeAlone = (header, kind) =>

@@ -20,8 +20,10 @@ OVERLAPS = """() => {
             .filter(({ width, height }) => width > 0 && height > 0);
         for (const label of labels) {
             const { element, left, right, top, bottom } = label;
-            const beside = left < frame.left - 1 || right > frame.right + 1;
-            const beyond = top < frame.top - 1 || bottom > frame.bottom + 1;
+            // What a drawing has no room for is not painted, though its panel goes on a little.
+            const within = element instanceof SVGElement ? outermost(element).getBoundingClientRect() : frame;
+            const beside = left < within.left - 1 || right > within.right + 1;
+            const beyond = top < within.top - 1 || bottom > within.bottom + 1;
             const clipped = element instanceof HTMLElement && getComputedStyle(element).overflowX !== "visible";
             const wide = clipped && element.scrollWidth > element.clientWidth + 1;
             if (beside || beyond || wide) found.push(`${name}: "${label.text}" is cut`);
@@ -36,6 +38,11 @@ OVERLAPS = """() => {
         });
     }
     return found;
+
+    function outermost(element) {
+        const svg = element.ownerSVGElement;
+        return svg?.ownerSVGElement ? outermost(svg) : svg;
+    }
 
     // Of a text the letters, not the line that they stand in: that has room above and below.
     function boxOf(element) {

@@ -65,7 +65,7 @@ def test_what_a_step_was_to_go_on_until_is_said_once_it_has_come(stage):
     played = stage(query="?panels=loss-components")
     met = {"quantity": "kl_k3", "above": 0.01, "value": 0.0123, "update": 3}
     played.state("paused", met=met)
-    until(played.sentence, lambda text: text == "KL > 0.01 was met at update 3: 0.0123, mean of the update.")
+    until(played.sentence, lambda text: text == "KL (k3) > 0.01 was met at update 3: 0.0123, mean of the update.")
     played.state("paused")
     until(played.sentence, lambda text: "was met" not in text)
 

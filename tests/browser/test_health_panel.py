@@ -131,6 +131,25 @@ def test_what_has_passed_is_listed_once(stage):
     assert earlier.is_hidden(), "what leads still is not listed as gone"
 
 
+def test_in_the_past_what_came_later_is_not_called_earlier(stage):
+    later = {**SPIKE, "since": 7, "until": 9}
+    history = [{**SPIKE, "since": 1}, later]
+    played = stage(update=12, findings=[], history=history, unknown={})
+    panel = shown(played.dashboard)
+    earlier = panel.get_by_role("list", name="What was wrong earlier")
+    until(lambda: earlier.locator("li").all_inner_texts(), lambda rows: len(rows) == 2)
+    going_on = {**PASSED, "since": 7, "until": None}
+    for update, findings in ((9, [going_on]), (7, [going_on]), (5, [])):
+        header, arrays = snapshot(update)
+        played.moments.append(
+            ({**header, "run": played.run["id"], "sequence": 50 + update, "findings": findings, "unknown": {}}, arrays)
+        )
+        played.dashboard.key("ArrowLeft")
+        played.dashboard.at(update=str(update), live="false")
+        rows = until(lambda: earlier.locator("li").all_inner_texts(), lambda rows: len(rows) == 1)
+        assert "updates 1 to 3" in rows[0]
+
+
 def test_a_finding_that_is_written_anew_while_it_is_pressed_is_opened(stage):
     told = {"history": [], "unknown": {}}
     spread = {**COLLAPSE, "cause": "The policy is sure.", "summary": "S was 0.02."}

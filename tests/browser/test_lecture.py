@@ -235,7 +235,7 @@ def test_the_script_is_played(lecture):
     until(lecture.data, lambda data: data["state"] == "paused" and int(data["update"]) > 1, 3 * PATIENCE)
     halted = lecture.update()
     assert halted <= 20
-    lecture.says(".sentence", r"KL > 0\.01 was met at update \d+: 0\.0[1-9]")
+    lecture.says(".sentence", r"KL \(k3\) > 0\.01 was met at update \d+: 0\.0[1-9]")
 
     lecture.press_keys("Digit4").shows("Clip mask")
     shown = until(lecture.mask, lambda mask: mask["update"] == str(halted))

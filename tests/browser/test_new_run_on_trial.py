@@ -40,6 +40,28 @@ def test_a_restart_is_tried_out_while_the_run_goes_on_and_can_be_cancelled(stage
     assert played.dashboard.data()["update"] == "3"
 
 
+def test_whoever_restarts_by_keyboard_is_at_restart_again_afterwards(stage):
+    played = stage(query=ALONE)
+    focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
+    restarter = played.page.get_by_role("button", name="Restart", exact=True)
+    until(restarter.is_enabled)
+    for refused in (True, False):
+        restarter.focus()
+        for key in ("Enter", "Shift+Tab", "Enter"):
+            played.page.keyboard.press(key)
+        until(trial(played).is_visible)
+        until(restarter.is_disabled)
+        if refused:
+            played.answer("restart", "invalid", WHY)
+        else:
+            played.answer("restart")
+            played.greet(run={**played.run, "id": "second", "update": 0})
+            played.snapshot(0, "ready")
+            played.state("paused", phase="ready")
+        until(restarter.is_enabled)
+        until(lambda: played.page.evaluate(focused), lambda name: name == "Restart")
+
+
 def test_a_refusal_says_why_in_a_line_and_the_rest_when_asked(stage):
     played = stage(query=ALONE)
     played.state("running")

@@ -1,5 +1,7 @@
 """Stage: pipeline and formula in a slim row, one or two panels with all the room, and the presenter's keys."""
 
+import pytest
+
 from tests.browser.dashboard import PANELS, until
 from tests.browser.labels import OVERLAPS
 from tests.browser.test_view import order, search
@@ -290,6 +292,32 @@ def test_whoever_comes_by_tab_keeps_the_keys_of_what_has_the_focus(stage, page):
     page.keyboard.press("Space")
     until(lambda: len(order(page)) < PANELS)
     assert not played.said("step", "play")
+
+
+@pytest.mark.parametrize(
+    ("label", "words"), [("Step size", ("one phase", "one minibatch")), ("Speed", ("8 phases/s", "1 phase/s"))]
+)
+def test_a_choice_is_typed_with_its_spaces_and_digits_and_nothing_else_happens(stage, page, label, words):
+    played = stage()
+    played.state("paused")
+    page.keyboard.press("Digit4")
+    until(lambda: order(page), lambda now: now == ["Clip mask"])
+    choice = page.get_by_label(label, exact=True)
+    for word in words:
+        choice.evaluate("list => list.blur()")
+        choice.focus()
+        page.keyboard.type(word)
+        until(lambda: choice.evaluate("list => list.selectedOptions[0].text"), lambda now, word=word: now == word)
+        assert order(page) == ["Clip mask"]
+        assert not played.said("play", "step")
+    page.keyboard.press(
+        "Escape"
+    )  # is no character: it leaves the Stage, and so does a letter that no choice begins with
+    until(lambda: len(order(page)), lambda count: count == PANELS)
+    choice.evaluate("list => list.blur()")
+    choice.focus()
+    page.keyboard.press("s")
+    until(lambda: len(order(page)), lambda count: count < PANELS)
 
 
 def test_a_maximised_panel_reaches_to_the_end_of_the_window(stage, page):

@@ -1,5 +1,7 @@
 """The picture of an update made twice: where bars and bands lie, read off by the picture's own ticks."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -10,13 +12,15 @@ COLOURS = {"inside": "#00ff00", "held": "#ff0000", "pulledBack": "#0000ff", "cli
 
 PAINT = """
     const [frame, colours, seen] = [given.frame, given.colours, []];
-    const pen = new OffscreenCanvas(800, 400).getContext("2d");
+    const width = given.width ?? 800;
+    const pen = new OffscreenCanvas(width, 400).getContext("2d");
     pen.fillRect = (x, y, width, height) => void seen.push({ fill: pen.fillStyle, x, y, width, height });
-    pen.fillText = (text, x, y) => void seen.push({ text, x, y });
+    const longOf = (text) => pen.measureText(text).width;
+    pen.fillText = (text, x, y) => void seen.push({ text, x, y, align: pen.textAlign, long: longOf(text) });
     pen.moveTo = (x, y) => void seen.push({ stroke: pen.strokeStyle, x, y });
     pen.lineTo = (x, y) => Object.assign(seen.at(-1), { toX: x, toY: y });
     const element = { dataset: {} };
-    const canvas = { pen, ratio: 1, width: 800, height: 400, element, fit() {}, hatching: () => "black" };
+    const canvas = { pen, ratio: 1, width, height: 400, element, fit() {}, hatching: () => "black" };
     const plain = { ink: "#111111", inkSoft: "#222222", panel: "#ffffff", line: "#333333", grid: "#444444" };
     frame.arrays = Object.fromEntries(Object.entries(frame.arrays).map(([name, all]) => [name, new Uint32Array(all)]));
     m.paintOutcomes(canvas, m.outcomesOf(frame), { ...plain, ...colours, font: "serif", scale: 1 });
@@ -24,17 +28,22 @@ PAINT = """
 """
 
 
-@pytest.fixture(scope="module")
-def painted(modules):
-    """Everything that is painted of the old outcome and of the new one, with ε = 0.2 and 0.5."""
+def frame(**more):
+    """Of an update with ε = 0.2, made again with 0.5."""
     regions = ("inside", "held", "pulledBack", "unheld", "unknown")
     arrays = {
         f"{which}_ratio_counts": [n for region in regions for n in counts.get(region, [0] * 4)]
         for which, counts in (("old", OLD), ("new", NEW))
     }
-    settings = {which: {"objective": "clip", "clip_range": at} for which, at in (("old", 0.2), ("new", 0.5))}
+    settings = {which: {"objective": "clip", "clip_range": at, **more} for which, at in (("old", 0.2), ("new", 0.5))}
     header = {"settings": settings, "scalars": {"old_ratio_limit": LIMIT, "new_ratio_limit": LIMIT}}
-    seen = modules("compare/outcomes.js", PAINT, {"frame": {"header": header, "arrays": arrays}, "colours": COLOURS})
+    return {"header": header, "arrays": arrays}
+
+
+@pytest.fixture(scope="module")
+def painted(modules):
+    """Everything that is painted of the old outcome and of the new one."""
+    seen = modules("compare/outcomes.js", PAINT, {"frame": frame(), "colours": COLOURS})
     return [[one for one in seen if (one["x"] >= 400) == new] for new in (False, True)]
 
 
@@ -84,3 +93,20 @@ def test_each_has_the_band_of_its_own_clip_range(painted):
         edges = pytest.approx((1 - clip_range, 1 + clip_range))
         assert Picture(seen).band() == edges
         assert tuple(Picture(seen).edges()) == edges
+
+
+@pytest.mark.parametrize("width", [300, 340, 420, 700])
+@pytest.mark.parametrize("more", [{}, {"clip_range_high": 0.28, "ratio_cap": 3.0}], ids=str)
+def test_what_stands_over_a_picture_is_whole_however_narrow_it_is(modules, width, more):
+    seen = modules("compare/outcomes.js", PAINT, {"frame": frame(**more), "colours": COLOURS, "width": width})
+    half = (width - 18) / 2
+    above = [one for one in seen if one.get("align") == "left"]
+    said = " ".join(one["text"] for one in above)
+    for words in ("r as it was, ε = 0.2", "r with the change, ε = 0.5", *(["c = 3"] if more else [])):
+        assert words in said
+    for one in above:
+        left = 0 if one["x"] < half else half + 18
+        assert one["x"] + one["long"] <= left + half + 1, one["text"]
+    places = sorted((one["x"] >= half, one["y"], one["x"], one["long"]) for one in above)
+    for (side, y, x, long), (next_side, next_y, next_x, _) in itertools.pairwise(places):
+        assert side != next_side or next_y >= y + 17 or next_x >= x + long, "one lies on another"

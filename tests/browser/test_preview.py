@@ -19,6 +19,17 @@ ALL = (*BY_CLIP, "Loss components")
 REGIONS = ((Region.INSIDE, "inside"), (Region.HELD, "held"), (Region.PULLED_BACK, "pulledBack"))
 TERMS = ("loss", "policy_loss", "value_term", "entropy_term")
 
+ON_EACH_OTHER = """() => {
+    const box = (element) => element.getBoundingClientRect();
+    const seen = (places) => [...document.querySelectorAll(places)].filter((element) => element.checkVisibility());
+    const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 0.5 && b.top < a.bottom - 0.5;
+    const above = seen("#formula .badge");
+    return seen(".panel .preview-tag").flatMap((tag) =>
+        above.filter((other) => meet(box(tag), box(other))).map((other) => other.textContent),
+    );
+}"""
+"""The badge, where it sits on the frame of the formula and what sits on that of a panel covers it."""
+
 BOTTOM_AND_TITLE = """panel => {
     const words = document.createRange();
     words.selectNodeContents(panel.querySelector("h2").firstChild);
@@ -211,12 +222,25 @@ def test_where_a_preview_changes_nothing_no_number_makes_room_for_it(paused):
 def test_what_is_said_of_a_preview_covers_no_title(paused, page):
     paused.step(update="1").type("Clip range", 0.1)
     until(tag(paused, "Clip mask").is_visible)
-    page.evaluate("document.documentElement.dataset.theme = 'projector'")
-    below, title = paused.panel("Clip mask").evaluate(BOTTOM_AND_TITLE)
-    assert below <= title, "in large type"
+    for theme in ("light", "projector"):
+        page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
+        for width in (1280, 1366, 1440, 1024):
+            page.set_viewport_size({"width": width, "height": 720})
+            below, title = paused.panel("Clip mask").evaluate(BOTTOM_AND_TITLE)
+            assert below <= title, (theme, width)
     page.set_viewport_size({"width": 390, "height": 844})
     label, first = (page.locator(place).first.bounding_box() for place in ("#formula .whose", ".panel h2:visible"))
     assert label["y"] + label["height"] <= first["y"], "on a phone"
+
+
+def test_what_sits_on_a_panel_does_not_cover_what_sits_on_the_formula(server, page):
+    dashboard = Dashboard(page, server("--paused", "--seed", SEED, *FAST).url)  # with all panels: three in a row
+    dashboard.step(update="1").type("Clip range", 0.1)
+    until(tag(dashboard, "Ratio histogram").is_visible)
+    for width in (1280, 1366, 1400):
+        page.set_viewport_size({"width": width, "height": 720})
+        until(page.locator("#formula .badge").is_visible)
+        until(lambda: page.evaluate(ON_EACH_OTHER), lambda covered: not covered, patience=2000)
 
 
 def test_who_watches_sees_what_is_pending_and_in_slow_motion_it_goes_when_it_is_applied(server, new_page):

@@ -236,6 +236,25 @@ def test_other_spaces_are_shown_too(server, page, settings):
     until(lambda: dashboard.panel("Policy").locator(".chart").get_attribute("data-states"), lambda n: n == "9")
 
 
+def test_a_sample_that_no_minibatch_has_held_was_in_no_loss(modules):
+    """Its ratio moves with the weights of all samples, and the mask shows it as it was collected."""
+    facts = {"inFull": True, "ratio": 0.873, "region": 1, "lossRatio": 1, "lossRegion": 1}
+    given = [
+        {**facts, "phase": phase, "inMinibatch": held, "used": used}
+        for phase, held, used in (
+            ("step", False, None),
+            ("step", False, -1.1),
+            ("step", True, -1.1),
+            ("loss", False, None),
+        )
+    ]
+    said = modules("panels/sample/words.js", "given.map((facts) => m.asTheMaskShowsIt(facts, facts))", given)
+    assert ["last in a loss" in one for one in said] == [False, True, False, False]
+    assert ["in no loss of this update yet" in one for one in said] == [True, False, False, True]
+    assert "In the loss before it, r was 1.000" in said[2]
+    assert modules("panels/sample/words.js", "m.asTheMaskShowsIt(given, given)", {**given[0], "ratio": 1}) is None
+
+
 def choose(dashboard, wanted):
     find = dashboard.panel("Sample").get_by_label("Find a sample")
     until(find.locator("option", has_text=wanted).is_enabled)

@@ -4,27 +4,29 @@ import numpy as np
 import pytest
 
 SCOPES = {
-    ("rollout", "rollout"): ("whole rollout", "whole rollout, before the first step", "before the first step"),
-    ("loss", "minibatch"): ("of this minibatch", "of this minibatch", "each as it was last in a loss"),
-    ("epoch", "rollout"): (
+    ("rollout", "rollout", 0, 0): ("whole rollout", "whole rollout, before the first step", "before the first step"),
+    ("loss", "minibatch", 1, 3): ("of this minibatch", "of this minibatch", "each as last in a loss, or as collected"),
+    ("step", "minibatch", 1, 4): ("of this minibatch", "of this minibatch", "each as it was last in a loss"),
+    ("loss", "minibatch", 2, 1): ("of this minibatch", "of this minibatch", "each as it was last in a loss"),
+    ("epoch", "rollout", 1, 4): (
         "mean of the epoch",
         "whole rollout, each as it was last in a loss",
         "each as it was last in a loss",
     ),
-    ("update", "rollout"): ("mean of the update", "whole rollout, after the last step", "after the last step"),
+    ("update", "rollout", 4, 4): ("mean of the update", "whole rollout, after the last step", "after the last step"),
 }
 LATEST = "each as it was last in a loss"
 
 
 @pytest.mark.parametrize(("moment", "words"), SCOPES.items(), ids=lambda part: part[0])
 def test_the_scope_of_a_number_in_words(modules, moment, words):
-    phase, scope = moment
+    given = {**dict(zip(("phase", "scope", "epoch", "minibatch"), moment, strict=True)), "minibatches": 4}
     call = "['means', 'samples', 'cells'].map((kind) => m.scopeOf(given, kind))"
     judged = {"ratio_max": 1.2, "final_ratio_max": None}  # it may be infinite
-    assert modules("state/scope.js", call, {"phase": phase, "scope": scope, "scalars": judged}) == list(words)
-    of_a_loop = modules("state/scope.js", call, {"phase": phase, "scope": scope, "scalars": {"ratio_max": 1.2}})
+    assert modules("state/scope.js", call, {**given, "scalars": judged}) == list(words)
+    of_a_loop = modules("state/scope.js", call, {**given, "scalars": {"ratio_max": 1.2}})
     # One that cannot be asked what its policy has become is not said to have been.
-    if phase == "update":
+    if given["phase"] == "update":
         words = "mean of the update", f"whole rollout, {LATEST}", LATEST
     assert of_a_loop == list(words)
     both = [{"old_final_ratio_max": 1.2}, {"old_ratio_max": 1.2}]
@@ -42,7 +44,7 @@ def test_how_many_samples_are_counted(modules):
 @pytest.mark.parametrize(
     ("met", "text"),
     [
-        (("kl_k3", 0.02, 0.03124), "KL > 0.02 was met at update 57: 0.0312, mean of the update."),
+        (("kl_k3", 0.02, 0.03124), "KL (k3) > 0.02 was met at update 57: 0.0312, mean of the update."),
         (
             ("clip_fraction", 0.2, 0.2134),
             "clip fraction > 20.0\u00a0% was met at update 57: 21.3\u00a0%, mean of the update.",

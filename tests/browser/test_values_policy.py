@@ -9,6 +9,7 @@ import pytest
 from ppo_scope.ppo.losses import Region
 from ppo_scope.ppo.phases import PhaseKind
 from tests.browser.dashboard import Dashboard, only, until
+from tests.browser.labels import OVERLAPS
 from tests.browser.test_first_light import computed
 from tests.browser.test_sample import click, shown, words
 
@@ -94,6 +95,21 @@ def test_the_selected_state_joins_the_others(lasting):
     data = until(lambda: chart.evaluate("e => e.data"), lambda traces: traces and len(traces[0].get("y") or []) == 108)
     assert tops(data[0])[-2:] == pytest.approx(arrays["policy_new"][4, 33].tolist(), rel=1e-6)
     assert tops(data[1])[-2:] == pytest.approx(arrays["policy_old"][4, 33].tolist(), rel=1e-6)
+
+
+def test_in_a_narrow_panel_what_stands_under_the_selected_state_is_whole(look_at, page):
+    paused = look_at(update=1, panels=LOOKED_AT)
+    click(paused, 4, 33)
+    chart = paused.panel("Policy").locator(".chart")
+    for width in (1280, 980, 940, 900):
+        page.set_viewport_size({"width": width, "height": 720})
+        chart.scroll_into_view_if_needed()
+        until(lambda: "selected" in chart.text_content())
+        until(
+            lambda: [found for found in page.evaluate(OVERLAPS) if found.startswith("Policy")],
+            lambda found: not found,
+            patience=5000,
+        )
 
 
 def test_a_state_of_the_policy_can_be_clicked(lasting):

@@ -78,6 +78,27 @@ def test_in_a_narrow_window_a_finding_is_whole_in_its_frame_and_the_run_keeps_it
         played.dashboard.key("t")
 
 
+@pytest.mark.parametrize(("size", "others"), [("update", ""), ("update", "+1"), ("until", "+1")])
+def test_beside_a_finding_and_the_number_of_other_runs_the_run_keeps_its_name(stage, page, size, others):
+    played = stage(query=panels_alone("Clip mask"), findings=[HALT])
+    until(page.locator(".health-badge").is_visible)
+    brief = {"environment": "CartPole-v1", "seed": 2, "update": 3, "sweep": None, "script": "", "returns": []}
+    other = {**brief, "id": "other", "state": "paused", "created": "2026-01-01T10:00:00Z"}
+    if others:
+        played.say("runs", runs=[{**other, "id": played.run["id"]}, other])
+    until(page.locator(".runs-count").inner_text, lambda text: text == others)
+    page.get_by_label("Step size").select_option(size)
+    page.get_by_label("Step size").evaluate("list => list.blur()")
+    name = page.locator(".run-environment")
+    whole = "name => [name.scrollWidth, name.clientWidth, document.documentElement.scrollWidth, innerWidth]"
+    for theme in ("light", "dark", "projector"):
+        until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+        for width in (1280, 1366, 1440, 1536, 1600, 1920):
+            page.set_viewport_size({"width": width, "height": 720})
+            until(lambda: name.evaluate(whole), lambda seen: seen[0] <= seen[1] and seen[2] <= seen[3], patience=3000)
+        page.keyboard.press("t")
+
+
 def test_a_cause_without_a_finding_is_in_health_too(explained):
     played = explained(update=0)
     until(lambda: words(played, "Health"), lambda text: "Waits for the first update" in text)

@@ -34,6 +34,7 @@ const NARROWEST = 5; // CSS pixels that a bar and the gap beside it need, where 
 const HATCHED = 6; // CSS pixels from line to line of what is forbidden
 const OUTLINED = 4; // below that bars are drawn as one shape with one outline
 const FLAT = 4; // times: an axis that much longer than what is on it would press it flat
+export const SELECTED = "selected"; // what stands under the bars of the selected state
 export const WIDTH = 0.8; // of a state's bars, of the room that it has
 
 /** @param {Snapshot} snapshot */
@@ -112,6 +113,18 @@ const startOf = ({ isSelected }, index) => index + (isSelected && index > 0 ? 0.
 /** Of all states, in states. @param {Slot[]} places */
 const widthOf = (places) => places.length + (places.length > 1 && places.at(-1)?.isSelected ? 0.25 : 0);
 
+/**
+ * How much further than its states the axis goes, in states, so that the name of the selected one is whole: it stands at the
+ * end, and is wider than its bars.
+ *
+ * @param {Slot[]} places
+ * @param {number} half of the name, beyond what the margin has room for, as a share of the axis
+ */
+export function beyondStates(places, half) {
+  if (places.length < 2 || !places.at(-1)?.isSelected) return 0;
+  return Math.max(0, (half * widthOf(places) - 0.5) / (1 - half));
+}
+
 /** The state whose bars are at a place of the axis. @param {Slot[]} places @param {number} x */
 export const slotAt = (places, x) => places.find((slot, index) => x >= startOf(slot, index) && x < startOf(slot, index) + 1) ?? null;
 
@@ -136,7 +149,7 @@ export function bars(places, about, width) {
   const ticks = [];
   places.forEach((slot, index) => {
     const start = startOf(slot, index);
-    ticks.push({ at: start + 0.5, text: slot.isSelected ? "selected" : `${slot.environment}·${slot.step}` });
+    ticks.push({ at: start + 0.5, text: slot.isSelected ? SELECTED : `${slot.environment}·${slot.step}` });
     const spans = Array.from({ length: about.bars }, (_, bar) => {
       const left = start + (1 - WIDTH) / 2 + bar * room;
       return { left, right: left + (1 - gap) * room, text: inWords(slot, about, bar) };

@@ -5,13 +5,30 @@ import { snapshotsBeside } from "../../state/beside.js";
 import { figure, fixed, number, percent } from "../../state/format.js";
 import { runsFreely } from "../../state/motion.js";
 import { Chart, axisTitle } from "../../draw/chart.js";
+import { TYPE } from "../../draw/chart-look.js";
 import { fade } from "../../draw/colours.js";
 import { outline } from "../../draw/curves.js";
-import { WIDTH as BARS, barNames, bars, describe, hatching, nameOf, rangeInWords, roomFor, shifts, slotAt, slots, withBounds } from "./bars.js";
+import {
+  SELECTED,
+  WIDTH as BARS,
+  barNames,
+  bars,
+  beyondStates,
+  describe,
+  hatching,
+  nameOf,
+  rangeInWords,
+  roomFor,
+  shifts,
+  slotAt,
+  slots,
+  withBounds,
+} from "./bars.js";
 import { captionOf } from "../../draw/measured.js";
 import { extent } from "../../draw/ranges.js";
 import { revealSample } from "../sample/reveal.js";
 import { holds, scalar, scopeInWords } from "../../state/snapshot.js";
+import { measureIn } from "../../ui/text.js";
 
 /** @import { Choose } from "../../draw/fit.js" */
 /** @import { Note, Panel, PanelContext, PanelView, Selection, Snapshot, State, Theme } from "../../types.js" */
@@ -19,6 +36,7 @@ import { holds, scalar, scopeInWords } from "../../state/snapshot.js";
 /** @import { Table } from "../../draw/tables.js" */
 
 const MARGIN = { l: 38, r: 10, t: 9, b: 36 };
+const SHIFTS = 0.62; // of the width: there the third drawing begins, with its labels before it
 const SMALL = 0.4; // probabilities of many actions: they do not need the whole axis
 
 /** @type {Panel} */
@@ -101,19 +119,21 @@ function mount(body, context) {
           : `, state ${alone.environment}·${alone.step}`;
       forbidden.toggleAttribute("hidden", !masked);
       const height = (chart.height / context.theme().scale - MARGIN.t - MARGIN.b) * (top[1] - top[0]);
+      const measure = measureIn(context.theme().font, TYPE);
+      const end = states.width + beyondStates(places, (measure(SELECTED) / 2 + 2 - MARGIN.r) / wide());
       const hatched = hatching(masked ? places : [], about, [span[0], span[1]], { width: wide(), height });
       setText(quantity, `${what}${where}${about.isBox ? rangeInWords(about) : ""}:`);
       setText(caption, captionOf(state, snapshot, "policy", inWords(snapshot, entropy)));
       Object.assign(chart.element.dataset, { update: snapshot.header.update, states: places.length });
       // Every update has other states: at full speed nobody can read which, and the axis would be laid out anew each time.
       return chart.draw([states.now, states.before, states.taken, entropy.now, entropy.before, entropy.limit, moved, states.bounds, hatched], {
-        xaxis: { range: [0, states.width], ...(alone ? { names: about.columns, choose: within(about) } : stateNames(states.ticks, context.running)) },
+        xaxis: { range: [0, end], ...(alone ? { names: about.columns, choose: within(about) } : stateNames(states.ticks, context.running)) },
         yaxis: { domain: top, range: span },
         xaxis2: { range: entropy.range },
         yaxis2: { domain: bottom },
         xaxis3: { range: [0, moved.width], names: about.columns, choose: barNames(about, moved.width) },
         yaxis3: { domain: bottom, range: ranges.shift.fit(-reach, reach, patience) },
-        annotations: labels(about, entropy, bottom[1], context.theme()),
+        annotations: labels(about, entropy, bottom[1], context.theme(), (text) => measure(text) < SHIFTS * wide() - measure("−0.004")),
       });
     },
     resize() {
@@ -139,7 +159,7 @@ function leftOut(snapshot, room) {
 
 /** @param {{ at: number, text: string }[]} ticks @param {boolean} running */
 function stateNames(ticks, running) {
-  const first = ticks.filter(({ text }) => text === "selected").map(({ at }) => at);
+  const first = ticks.filter(({ text }) => text === SELECTED).map(({ at }) => at);
   return { tickvals: ticks.map(({ at }) => at), ticktext: ticks.map(({ text }) => (running ? "" : text)), first };
 }
 
@@ -234,7 +254,7 @@ function layout(theme) {
     yaxis: { anchor: "x", nticks: 4 },
     xaxis2: { domain: [0, 0.46], anchor: "y2", nticks: 4, title: axisTitle("entropy H[π(·|s)]") },
     yaxis2: { anchor: "x2", showticklabels: false, showgrid: false, range: [0, 1.05] },
-    xaxis3: { domain: [0.62, 1], anchor: "y3", ...still, tickangle: 0, title: axisTitle("action") },
+    xaxis3: { domain: [SHIFTS, 1], anchor: "y3", ...still, tickangle: 0, title: axisTitle("action") },
     yaxis3: { anchor: "x3", nticks: 3, ...zero },
   };
 }
@@ -246,11 +266,14 @@ function layout(theme) {
  * @param {ReturnType<typeof entropies>} entropy
  * @param {number} bottom
  * @param {Theme} theme
+ * @param {(text: string) => boolean} fits before the labels of the drawing beside
  */
-function labels(about, { maximum }, bottom, theme) {
+function labels(about, { maximum }, bottom, theme, fits) {
   const label = { showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", bgcolor: theme.panel, borderpad: 0 };
+  const limit = maximum === null ? "density: may be < 0" : `max ${number(maximum)}`;
+  const dashed = `${limit} (dashed)`;
   return [
-    { ...label, x: 0, y: bottom, text: maximum === null ? "density: may be < 0" : `max ${number(maximum)} (dashed)` },
+    { ...label, x: 0, y: bottom, text: maximum !== null && fits(dashed) ? dashed : limit },
     { ...label, xref: "x3 domain", x: 0, y: bottom, text: about.isBox ? "mean shift" : "mean Δp" },
   ];
 }

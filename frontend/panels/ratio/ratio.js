@@ -33,7 +33,7 @@ import { edges, marks, room } from "./band.js";
 /** Why r is 1 for all of the only minibatch of an update. @param {Snapshot} snapshot @param {Histogram} histogram */
 function byDesign({ header: { settings } }, { extremes }) {
   const single = settings.epochs === 1 && settings.minibatches === 1;
-  return single && extremes.every((r) => r !== null && Math.abs(r - 1) < 1e-4) ? "r ≡ 1 by design: no step was taken" : null;
+  return single && extremes.every((r) => r !== null && Math.abs(r - 1) < 1e-4) ? "r ≡ 1 by design: before the only step" : null;
 }
 
 const MARGIN = { l: 52, r: 14, t: 10, b: 42 };

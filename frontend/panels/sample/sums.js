@@ -8,7 +8,7 @@ import { CLIP } from "../../ppo/clip-range.js";
 import { regionOf } from "../../ppo/regions.js";
 import { withClipRange } from "./facts.js";
 import { note, part } from "./parts.js";
-import { calculation, n, verdict } from "./words.js";
+import { asTheMaskShowsIt, calculation, n, verdict } from "./words.js";
 
 /** @import { Snapshot } from "../../types.js" */
 /** @import { Facts } from "./facts.js" */
@@ -20,13 +20,14 @@ const ROLES = { picked: "picked by max", same: "the same as the other", left: ""
 /** @param {Snapshot} snapshot @param {Facts} facts @param {Previewed | null} preview */
 export function sumParts(snapshot, facts, preview) {
   const trained = regionOf(facts.region).key !== "notTrained";
+  const said = asTheMaskShowsIt(snapshot.header, facts);
   return [
     ...part("What the loss makes of it"),
     trained ? h("div", { class: "sums", role: "table", "aria-label": "The calculation" }, ...calculation(facts).map(sum)) : null,
     trained ? inRegion(facts) : null,
     trained ? gradients(facts) : null,
     h("p", { class: "sample-verdict" }, ...prose(verdict(facts))),
-    trained ? before(snapshot, facts) : null,
+    trained && said !== null ? note(said) : null,
     trained && preview ? previewed(facts, preview) : null,
   ].filter((child) => child !== null);
 }
@@ -84,18 +85,6 @@ export function previewed(facts, preview) {
           `In the last loss, as the Clip mask shows it, r was ${n(lossRatio)}: with ${moved(preview, CLIP).join(", ")} it would be ${regionOf(inMask).word}.`,
         ),
     ...scaled.map(([term, norm, by]) => note(`${term} would be ${number(Number(norm) * Number(by))} instead of ${number(Number(norm))}.`)),
-  );
-}
-
-/** Here stand the weights as they are, in the clip mask and in the histogram r as the last loss had it: a note where that differs. @param {Snapshot} snapshot @param {Facts} facts */
-function before({ header }, { inFull, inMinibatch, ratio, region, lossRatio, lossRegion }) {
-  const same = region === lossRegion && Math.abs((ratio ?? NaN) - lossRatio) < 0.0005;
-  if (!inFull || same || Number.isNaN(lossRatio)) return null;
-  const loss = `r was ${n(lossRatio)}: ${regionOf(lossRegion).word}.`;
-  return note(
-    header.phase === "step" && inMinibatch
-      ? `After this step. In the loss before it, ${loss}`
-      : `Under the weights as they are. When it was last in a loss, as the Clip mask shows it, ${loss}`,
   );
 }
 

@@ -7,6 +7,7 @@ import { capped, clamped, lossTerm, penaltyTerm } from "../../ppo/what-if.js";
 import { regionOf } from "../../ppo/regions.js";
 
 /** @import { Edges } from "../../ppo/clip-range.js" */
+/** @import { SnapshotHeader } from "../../types.js" */
 /** @import { Facts } from "./facts.js" */
 
 /**
@@ -136,4 +137,21 @@ function pushes({ used, objective, isToken }) {
   const credit = objective === "reinforce" ? "G" : "Â";
   if (!used) return `${credit} is 0: it pushes nowhere.`;
   return used > 0 ? `${credit} > 0: the ${done} is to become likelier.` : `${credit} < 0: the ${done} is to become less likely.`;
+}
+
+/**
+ * Here stand the weights as they are, in the clip mask and in the histogram r as the last loss had it: said where that
+ * differs, or null.
+ *
+ * @param {Pick<SnapshotHeader, "phase">} header
+ * @param {Pick<Facts, "inFull" | "inMinibatch" | "ratio" | "used" | "region" | "lossRatio" | "lossRegion">} facts
+ */
+export function asTheMaskShowsIt({ phase }, { inFull, inMinibatch, ratio, used, region, lossRatio, lossRegion }) {
+  const same = region === lossRegion && Math.abs((ratio ?? NaN) - lossRatio) < 0.0005;
+  if (!inFull || same || Number.isNaN(lossRatio)) return null;
+  const loss = `r was ${n(lossRatio)}: ${regionOf(lossRegion).word}.`;
+  if (used === null)
+    return `Under the weights as they are. It was in no loss of this update yet; as the Clip mask shows it, as it was collected, ${loss}`;
+  if (phase === "step" && inMinibatch) return `After this step. In the loss before it, ${loss}`;
+  return `Under the weights as they are. When it was last in a loss, as the Clip mask shows it, ${loss}`;
 }

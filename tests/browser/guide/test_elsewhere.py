@@ -28,6 +28,28 @@ def test_on_a_phone_it_is_read_and_steps_nothing(windows, live):
         phone.untouched(0)
 
 
+REACHED = """() => [...document.querySelectorAll("#guide footer button")].every((button) => {
+    const { left, right, top, bottom } = button.getBoundingClientRect();
+    const found = [top + 2, bottom - 2].map((y) => document.elementFromPoint((left + right) / 2, y));
+    return bottom <= innerHeight && found.every((element) => button.contains(element));
+})"""
+"""Whether the way on can be seen, and pressed."""
+
+OVER_PANELS = [("light", 1024, 768), ("light", 820, 600), ("projector", 1024, 768), ("projector", 1180, 720)]
+
+
+@pytest.mark.parametrize(("theme", "width", "height"), OVER_PANELS)
+def test_over_the_panels_the_way_on_is_in_sight(windows, live, theme, width, height):
+    with opened(windows, width=width, height=height) as page:
+        for chapter in (1, 8):
+            guided = Guided(page, live, f"?chapter={chapter}&theme={theme}").at_chapter(chapter)
+            if page.locator("body[data-stage]").count():
+                page.keyboard.press("s")
+            until(lambda: page.locator("body[data-stage]").count() == 0)
+            until(lambda: page.evaluate(REACHED), patience=3000)
+            assert guided.guide.locator(".reading").bounding_box()["height"] > 60
+
+
 FADES = "reading => parseFloat(getComputedStyle(reading).getPropertyValue('--fade')) > 0"
 
 
