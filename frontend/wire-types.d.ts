@@ -441,7 +441,7 @@ export interface Run {
   cause: Cause | null;
   /** Whether it is kept on disk. */
   stored?: boolean;
-  /** What the disk says, while it does not take what is to be kept; the run goes on. */
+  /** What the disk says, while it does not take what is to be kept, or why none of it is; the run goes on. */
   unwritten: string | null;
   /** When, in the format of ISO 8601. */
   created: string;
@@ -533,7 +533,7 @@ export interface StateTold {
   /** Settings that wait for the next update. */
   pending: { [name: string]: SettingValue | undefined };
   cause: Cause | null;
-  /** What the disk says, while it does not take what is to be kept; the run goes on. */
+  /** What the disk says, while it does not take what is to be kept, or why none of it is; the run goes on. */
   unwritten: string | null;
   /** Of a step of size `until` that has come to its condition, until the run goes on. */
   met: Met | null;

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from ppo_scope.ppo.losses import Region
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.records.library import Library
-from ppo_scope.records.store import CannotRead
+from ppo_scope.records.store import CannotRead, Store
 from ppo_scope.runs.reopening import reopened, to_show
 from ppo_scope.wire.frame import decode
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
@@ -26,6 +27,7 @@ from tests.attach import own_loop
 from tests.attach.elsewhere import (
     TOKEN,
     Loop,
+    ask,
     bare,
     beside,
     nowhere,
@@ -166,6 +168,33 @@ def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
             server.kill()
     assert first == 1
     assert lost["cause"]["summary"] == "The training loop is not connected."
+
+
+def test_what_is_kept_goes_on_where_the_server_is_killed_and_begun_anew(tmp_path, monkeypatch):
+    """Also where somebody looks at it from the disk by the time that its loop is back."""
+    monkeypatch.setenv("PPO_SCOPE_TOKEN", TOKEN)
+    library = Library(tmp_path)
+    server = waiting_server("--runs-dir", str(tmp_path))
+    try:
+        with Loop("tests.attach.own_loop", 9999, link=server.url, SLOWLY="0.005") as loop:
+            id = the_run(server, state="running")["id"]
+            wait_for(lambda: library.find(id).last > 3)
+            server.kill()
+            (before,) = library.runs()
+            loop.process.send_signal(signal.SIGSTOP)
+            server = waiting_server("--runs-dir", str(tmp_path), "--port", server.base.rpartition(":")[2].strip("/"))
+            ask(server, "POST", "/api/runs", {"open": id})
+            loop.process.send_signal(signal.SIGCONT)
+            run = the_run(server, state="running")
+            assert (run["id"], run["stored"], run["unwritten"]) == (id, True, None)
+            assert run["created"] == before.about["created"]
+            wait_for(lambda: library.find(id).last > before.last + 5)
+        server.stop()
+    finally:
+        server.kill()
+    (kept,) = library.runs()
+    with contextlib.closing(Store(kept.folder)) as store:
+        assert store.series()[1].tolist() == list(range(1, kept.last + 1)), "from its first update on, without a gap"
 
 
 def test_a_loop_whose_server_is_absent_trains_as_it_would(plain, monkeypatch, capfd):

@@ -22,8 +22,9 @@ from ppo_scope.wire.codes import ErrorCode
 
 AWAY = Cause(
     "The training loop is not connected.",
-    "It goes on training where it is, and connects again by itself. What it has shown so far is kept.",
-    "If its process has ended, nothing more will come.",
+    "If its process goes on, it connects again by itself and tells what it has done meanwhile. If it has ended, or "
+    "stands still, nothing more will come. What it has shown so far is here.",
+    "Look there whether its process is still at work.",
 )
 LOST = "The connection to the training loop was lost before it answered: it may have obeyed, or not."
 NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
@@ -117,9 +118,8 @@ class AttachedRun(LiveRun):
 
     _process: Wire
 
-    def __init__(self, id: str, settings: dict[str, Any], about: dict[str, Any], *, listener: Listener) -> None:
+    def __init__(self, record: RunRecord, about: dict[str, Any], *, listener: Listener) -> None:
         """`about`: the loop's library, its version, and which settings it can change: `wire.run.Attached`."""
-        record = RunRecord(id, settings)
         record.facts |= {"attached": about, "device": "elsewhere"}
         super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=_wire)
         self._code: int | None = None  # that its script has ended with

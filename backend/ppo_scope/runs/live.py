@@ -266,7 +266,7 @@ class LiveRun:
             return
         self._studio.check()
         problem = self._writing.problem
-        if problem != self.record.unwritten:
+        if self._writing.begun and problem != self.record.unwritten:
             self.record.unwritten = problem
             self._listener.state(self)
         if self.ended:

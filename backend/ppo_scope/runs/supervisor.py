@@ -81,7 +81,7 @@ class Supervisor:
         self._stall_after = stall_after
         self._trial_seconds = trial_seconds
         self._runs: dict[str, LiveRun] = {}
-        self._starting, self._opening = asyncio.Lock(), asyncio.Lock()
+        self._starting, self._opening, self._attaching = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._candidate: LiveRun | None = None  # a run on trial
         self._refused: asyncio.Future[Cause] | None = None  # while it is: why it shall not begin, whatever it shows
         self._leaving = False
@@ -144,11 +144,18 @@ class Supervisor:
         run.keep_in(journal)
         return self._introduce(run, None)
 
-    def attach(self, run: AttachedRun) -> None:
-        """Take in a run that trains elsewhere."""
-        if (journal := self._journals.of_new(run.record)) is not None:
-            run.keep_in(journal)
-        self._introduce(run, None)
+    async def attach(self, id: str, settings: dict[str, Any], about: dict[str, Any]) -> LiveRun:
+        """The run of that identifier; where there is none here, one that trains elsewhere, with what was kept of it
+        before. `settings`: that it began with; `about`: see `AttachedRun`.
+        """
+        async with self._attaching:
+            if (known := self._runs.get(id)) is not None and known.shown is None:
+                return known
+            record, journal = await asyncio.to_thread(self._journals.of_attached, id, settings)
+            run = AttachedRun(record, about, listener=self._listener)
+            if journal is not None:
+                run.keep_in(journal)
+            return self._introduce(run, self._runs.get(id))  # it was only looked at until now
 
     async def start(
         self,
@@ -364,7 +371,7 @@ class Supervisor:
         """Stop all runs, and at once the one that is on trial. No other one begins."""
         self._leaving = True
         self._give_up(LEAVING)
-        async with self._starting:
+        async with self._starting, self._attaching:
             await asyncio.gather(*(run.stop(kept=False) for run in self._live()))
             await asyncio.gather(*(run.written() for run in self._runs.values()))
 
