@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import torch
 
 import ppo_scope
 from ppo_scope.attach import report, watcher
+from ppo_scope.attach.connecting import line
 from ppo_scope.attach.record import Phase
 from ppo_scope.ppo.losses import Region
 from ppo_scope.probes.moment import Moment
@@ -201,6 +203,22 @@ def test_a_loop_whose_server_is_absent_trains_as_it_would(plain, monkeypatch, ca
     set_nowhere(monkeypatch)
     assert own_loop.main(UPDATES)[1] == plain[1]
     assert capfd.readouterr().err.count("is not reached") <= 1
+
+
+def test_the_websocket_prints_nothing_of_its_own_into_somebodys_training(monkeypatch):
+    """Where its reader meets what came before a write has failed, it logs a traceback."""
+    asked = []
+
+    def nobody(*_, **options):
+        asked.append(options)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(line, "connect", nobody)
+    set_nowhere(monkeypatch)
+    with small_scope() as scope:
+        rollout(scope)
+        wait_for(lambda: asked)
+    assert not asked[0].get("logger", logging.getLogger("websockets.client")).isEnabledFor(logging.CRITICAL)
 
 
 def test_a_wrong_token_is_said_once_and_never_asked_again(monkeypatch, capfd, plain):
