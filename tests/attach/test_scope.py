@@ -43,6 +43,7 @@ from tests.live import environment
 from tests.server.scope_page import wait_for
 
 UPDATES = 12
+NO_PORTS = "0", "65536", "-1", "http"
 
 
 @pytest.fixture(scope="module")
@@ -497,8 +498,13 @@ def test_minibatches_may_have_any_sizes():
 
 
 def test_what_is_no_link_or_no_setting_is_refused_at_once(monkeypatch, capfd):
-    with pytest.raises(ValueError, match="is not the link of a PPO Scope server"):
-        ppo_scope.Scope(clip_range=0.2, url="127.0.0.1:8000")
+    for link in (
+        "127.0.0.1:8000",
+        "http://127.0.0.1:8000/",
+        *(f"http://127.0.0.1:{port}/#token=t" for port in NO_PORTS),
+    ):
+        with pytest.raises(ValueError, match="is not the link of a PPO Scope server"):
+            ppo_scope.Scope(clip_range=0.2, url=link)
     with pytest.raises(ValueError, match="cliprange is no setting"):
         small_scope(cliprange=0.1)
     with pytest.raises(ValueError, match=r"clip_range is \(0.2, 0.28\), and one number .* clip_range_high"):
