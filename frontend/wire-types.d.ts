@@ -305,6 +305,8 @@ export interface KeptRunTold {
   varied: { [name: string]: SettingValue | undefined };
   /** Of a training loop that is not ours, the program that it is in; else empty. */
   script: string;
+  /** Its training loop is not ours: it can neither go on here nor be branched off from. */
+  foreign: boolean;
   /** Why it cannot be read; empty where it can. */
   problem: string;
   /** The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them. */

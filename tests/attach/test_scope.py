@@ -22,7 +22,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import CannotRead, Store
-from ppo_scope.runs.reopening import reopened, to_show
+from ppo_scope.runs.reopening import forked, reopened, to_show
 from ppo_scope.wire.frame import decode
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.attach import own_loop
@@ -535,8 +535,10 @@ def test_without_a_link_a_server_is_started_that_keeps_the_run_and_ends_with_the
     assert (kept.state, kept.last) == ("finished", UPDATES)
     settings = to_show(kept)[1].settings
     assert settings["clip_range"] == 0.1 and not {"discount", "seed"} & settings.keys(), "nothing is made up"
-    with pytest.raises(CannotRead, match="its training loop is somebody else's"):
+    with pytest.raises(CannotRead, match="cannot go on from here: its training loop is somebody else's"):
         reopened(kept, {})
+    with pytest.raises(CannotRead, match="cannot be forked: its training loop is somebody else's"):
+        forked(kept, None, {}, library)
 
 
 def test_the_ratio_may_rise_by_another_range_from_one_rollout_to_the_next():

@@ -45,7 +45,7 @@ class Reopened:
 
 
 NOT_OURS = (
-    "Run {run} cannot go on from here: its training loop is somebody else's. Begin it anew where it was begun; "
+    "Run {run} cannot {what}: its training loop is somebody else's. Begin it anew where it was begun; "
     "`ppo-scope open {run}` shows what it was."
 )
 
@@ -60,7 +60,7 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
     if kept.in_use:
         raise CannotRead(f"Run {kept.id} is in use: another PPO Scope has it.")
     if is_foreign(kept):
-        raise CannotRead(NOT_OURS.format(run=kept.id))
+        raise CannotRead(NOT_OURS.format(run=kept.id, what="go on from here"))
     with _opened(kept) as store:
         if (found := _found(kept, store, None)) is None:
             if "settings" not in kept.about:
@@ -82,6 +82,8 @@ def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Libra
     Raises:
         CannotRead, ValueError: as `reopened`; and no state of that update, or of one before it, is kept.
     """
+    if is_foreign(kept):
+        raise CannotRead(NOT_OURS.format(run=kept.id, what="be forked"))
     with _opened(kept) as store:
         if (found := _found(kept, store, at)) is None:
             raise CannotRead(f"Run {kept.id} cannot be forked there: no state that early is kept.")
