@@ -44,13 +44,13 @@ def test_settings_of_a_loop_elsewhere_need_not_be_what_ours_may_be(tmp_path):
 
 def test_a_loop_that_comes_to_another_server_goes_on_with_what_the_first_has_kept(tmp_path):
     theirs(tmp_path)
-    record, journal = Journals(Library(tmp_path)).of_attached("0123abcd", THEIRS)
+    record, journal = Journals(Library(tmp_path)).of_attached("0123abcd", THEIRS, {})
     assert journal is not None
     with contextlib.closing(journal):
         assert (record.last, record.created) == (50, "2026-01-02T03:04:05+00:00")
         assert record.changes_made == 2, "so that the loop tells none of them again"
         assert record.settings["clip_range"] == 0.2
-        alone, none = Journals(Library(tmp_path)).of_attached("0123abcd", THEIRS)
+        alone, none = Journals(Library(tmp_path)).of_attached("0123abcd", THEIRS, {})
         assert none is None and "in use" in alone.unwritten, "while another server has it"
     journal.wait()
 
@@ -63,6 +63,6 @@ def test_a_loop_takes_no_place_of_what_is_not_its_own(tmp_path, damaged):
     if damaged:
         (place / "run.sqlite").write_bytes(b"nonsense" * 1000)
     before = (place / "run.sqlite").read_bytes()
-    record, journal = Journals(Library(tmp_path)).of_attached("0123abcd", THEIRS)
+    record, journal = Journals(Library(tmp_path)).of_attached("0123abcd", THEIRS, {})
     assert journal is None and record.unwritten
     assert (place / "run.sqlite").read_bytes() == before

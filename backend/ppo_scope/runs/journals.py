@@ -36,11 +36,12 @@ class Journals:
             _is_not_kept(record, self.library, error)
             return None
 
-    def of_attached(self, id: str, settings: dict[str, Any]) -> tuple[RunRecord, Journal | None]:
+    def of_attached(self, id: str, settings: dict[str, Any], about: dict[str, Any]) -> tuple[RunRecord, Journal | None]:
         """Of a run whose training loop is somebody else's, with its record. A loop outlives servers: it goes on where
         another one has kept it; else it is a new one, as `of_new` has it.
         """
         record = RunRecord(id, settings)
+        record.facts["attached"] = about
         if self.library is None or (kept := self.library.run(id)) is None:
             return record, self.of_new(record)
         try:
@@ -90,4 +91,5 @@ def _is_not_kept(record: RunRecord, library: Library, error: Exception) -> None:
 
 def _about(record: RunRecord) -> dict[str, Any]:
     sweep = {"sweep": record.sweep} if record.sweep else {}
-    return {"settings": record.settings, "created": record.created, "version": __version__, **sweep}
+    facts = {"facts": record.facts} if "attached" in record.facts else {}  # whose loop it is, from the beginning
+    return {"settings": record.settings, "created": record.created, "version": __version__, **sweep, **facts}

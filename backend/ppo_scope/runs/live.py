@@ -128,6 +128,14 @@ class LiveRun:
         return self._condition.gone
 
     @property
+    def dispensable(self) -> bool:
+        """It need not stay listed for ever."""
+        return self.gone
+
+    def let_go(self) -> None:
+        """Nobody knows it any more but the pages that look at it."""
+
+    @property
     def pid(self) -> int:
         """The number of the process, which leads a group of its own."""
         return self._process.pid

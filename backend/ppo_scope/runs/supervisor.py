@@ -34,7 +34,7 @@ LIVE_RUNS = max(2, os.cpu_count() or 1)
 SHOWN_RUNS = 4
 """Runs that may be shown from the disk at the same time: each has a process that rests, and its memory."""
 KEPT_RUNS = 8
-"""Runs that stay listed; those that have a process stay whatever their number."""
+"""Runs that stay listed; those that train, or may, stay whatever their number."""
 AGAIN = 1.0
 """Seconds until it is looked again whether there is room."""
 TRIAL_SECONDS = 120.0
@@ -151,7 +151,7 @@ class Supervisor:
         async with self._attaching:
             if (known := self._runs.get(id)) is not None and known.shown is None:
                 return known
-            record, journal = await asyncio.to_thread(self._journals.of_attached, id, settings)
+            record, journal = await asyncio.to_thread(self._journals.of_attached, id, settings, about)
             run = AttachedRun(record, about, listener=self._listener)
             if journal is not None:
                 run.keep_in(journal)
@@ -351,9 +351,9 @@ class Supervisor:
         if before is not None and not before.gone:
             before.kill()  # somebody has opened it while it was on trial: it is only shown, and trains nothing
         self._runs[run.id] = run
-        ended = [one.id for one in self._runs.values() if one.gone and one is not instead]
-        for id in ended[: max(0, len(self._runs) - KEPT_RUNS)]:
-            del self._runs[id]
+        least = [one.id for one in self._runs.values() if one.dispensable and one is not instead]
+        for id in least[: max(0, len(self._runs) - KEPT_RUNS)]:
+            self._runs.pop(id).let_go()
         self._listener.begun(run, instead)
         return run
 
