@@ -307,6 +307,8 @@ export interface KeptRunTold {
   varied: { [name: string]: SettingValue | undefined };
   /** Of a training loop that is not ours, the program that it is in; else empty. */
   script: string;
+  /** Its training loop is not ours: it can neither go on here nor be branched off from. */
+  foreign: boolean;
   /** Why it cannot be read; empty where it can. */
   problem: string;
   /** The curve of the mean return: at most 32 values, evenly spread over the updates, the newest among them. */
@@ -443,7 +445,7 @@ export interface Run {
   cause: Cause | null;
   /** Whether it is kept on disk. */
   stored?: boolean;
-  /** What the disk says, while it does not take what is to be kept; the run goes on. */
+  /** What the disk says, while it does not take what is to be kept, or why none of it is; the run goes on. */
   unwritten: string | null;
   /** When, in the format of ISO 8601. */
   created: string;
@@ -535,7 +537,7 @@ export interface StateTold {
   /** Settings that wait for the next update. */
   pending: { [name: string]: SettingValue | undefined };
   cause: Cause | null;
-  /** What the disk says, while it does not take what is to be kept; the run goes on. */
+  /** What the disk says, while it does not take what is to be kept, or why none of it is; the run goes on. */
   unwritten: string | null;
   /** Of a step of size `until` that has come to its condition, until the run goes on. */
   met: Met | null;

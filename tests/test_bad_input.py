@@ -8,6 +8,10 @@ import sys
 import pytest
 
 from ppo_scope.cli import main
+from ppo_scope.worker import recording
+
+LONG = "a" * 300
+"""More characters than a file's name may have."""
 
 
 def of_ours(env, **kwargs):
@@ -58,6 +62,35 @@ def test_what_cannot_begin_is_one_line_and_exit_code_2(capsys, options, words):
     printed = capsys.readouterr()
     assert len(printed.err.splitlines()) == 1 and printed.out == ""
     assert printed.err.startswith("ppo-scope: ") and words in printed.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "--runs-dir", LONG],
+        ["delete", "last", "--runs-dir", LONG],
+        ["open", LONG, "--no-browser"],
+        ["export", "last", "--to", f"{LONG}.csv"],
+        ["export", LONG, "--to", "run.csv"],
+        ["watch", f"{LONG}.py"],
+        ["sweep", "--vary", "clip_range=0.1,0.2", "--total-steps", "64", "--runs-dir", LONG],
+        ["record", "--out", LONG],
+        ["train", "--total-steps", "64", "--eval-every", "1", "--best", LONG],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused_in_a_line(capsys, arguments):
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert len(printed.err.splitlines()) == 1 and printed.out == ""
+    assert LONG in printed.err and "too long" in printed.err and "run.csv" not in printed.err
+
+
+def test_nothing_is_trained_for_a_recording_that_could_not_be_written(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(recording, "Recorder", lambda *_: pytest.fail("it trains"))
+    for place in (tmp_path, tmp_path / "missing" / "run.rec"):
+        assert main(["record", "--out", str(place)]) == 2
+        assert f"ppo-scope: --out {place}: cannot be written: " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir()), "nor is anything left there"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 // The sheet for a run that takes up what was kept of one: a fork from before an update, or the run itself beyond its end.
 
+import { fullTitleOf } from "../state/called.js";
 import { isOver } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { stateBefore, valuesAt } from "../state/lineage.js";
@@ -167,7 +168,7 @@ export function createBranch(parent, state, { begin, whole, cancel, dismiss, clo
       const update = stateBefore(found.states, wanted.update ?? Infinity);
       if (update === null) throw new Error(nothing(found, wanted));
       shown = { wanted, found, at: update };
-      setText(title, `${wanted.resume ? "Go on with" : "Fork of"} ${found.environment}, seed ${found.seed}`);
+      setText(title, `${wanted.resume ? "Go on with" : "Fork of"} ${fullTitleOf(found)}`);
       setText(start, wanted.resume ? "Go on" : "Fork");
       setHidden(where, wanted.resume === true);
       beside.checked = true;

@@ -13,6 +13,7 @@ import { createTrial } from "./trial.js";
 
 /** @import { Cause, RunState, State } from "../types.js" */
 
+const NOT_KEPT = "What is known of it goes with the server.";
 const UNWRITTEN = "What can wait in memory is written as soon as it does, states to go back to are left out.";
 /** Where the server gave no cause, what is certain. @type {Record<string, string>} */
 const WITHOUT_CAUSE = {
@@ -134,8 +135,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     setHidden(watching, !leads || state.role !== "viewer");
     if (!watching.hidden) setText(watching, state.recorded ? (state.note ?? RECORDED) : WATCHING);
     setHidden(unwritten, !state.run?.unwritten);
-    if (!unwritten.hidden)
-      setText(unwritten, `The disk does not take this run (${state.run?.unwritten}). ${isOver(state) ? "" : "Training goes on. "}${UNWRITTEN}`);
+    if (!unwritten.hidden) setText(unwritten, unwrittenText(state));
     const another = leads && state.run && state.role === "controller" ? whoLeads(state) : null;
     setHidden(led, another === null);
     if (another) setText(leader, `${another} `);
@@ -228,6 +228,15 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
 
 /** @param {State} state */
 const nameOfBegun = ({ run }) => `${run?.id} ${begunAnew(run)?.before}`;
+
+/** Why not all of the run is on the disk, and what that means. @param {State} state */
+function unwrittenText(state) {
+  const { stored, unwritten } = state.run ?? {};
+  const goesOn = isOver(state) ? "" : "Training goes on. ";
+  return stored
+    ? `The disk does not take this run (${unwritten}). ${goesOn}${UNWRITTEN}`
+    : `This run is not kept on the disk (${unwritten}). ${goesOn}${NOT_KEPT}`;
+}
 
 /** @param {State} state */
 function heldText({ held, newest, run }) {

@@ -206,7 +206,8 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     ender.disabled = reason !== null;
     setAttribute(ender, "title", reason ?? "Its process goes; what it has shown stays");
     const gone = now === "deleted" ? "It has been deleted: nothing of it is kept." : null;
-    const noFork = whyNothingBeside(state) ?? gone ?? (shelf.keeps() ? null : "This server keeps no runs.");
+    const theirs = run?.attached ? "Its training loop is somebody else's, and cannot be begun here." : null;
+    const noFork = whyNothingBeside(state) ?? gone ?? theirs ?? (shelf.keeps() ? null : "This server keeps no runs.");
     forker.disabled = noFork !== null || !run;
     setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
     if (sheet.hidden) return;

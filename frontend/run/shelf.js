@@ -14,6 +14,8 @@ import { sparkline } from "./curve.js";
 
 /** What comparing does, of every list. */
 export const [COMES, LEAVES] = ["Shows it beside the run on show", "It is beside the run on show, and leaves its place"];
+const THEIRS = "Its training loop is somebody else's: begin it anew where it was begun.";
+const NOTHING_KEPT = "Nothing of it was kept that another one could begin with.";
 const ELSEWHERE = "Another PPO Scope has it.";
 
 /**
@@ -76,6 +78,8 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
     const refused = whyNot() ?? (run.problem || away);
     const more = hasFinished(run); // with what it is to go on is asked first
     const from = run.resumes_at === null ? "Nothing of it was kept to go on from" : `Trains on from before update ${count(run.resumes_at)}`;
+    const theirs = refused ?? (run.foreign ? THEIRS : null);
+    const noFork = theirs ?? (run.resumes_at === null ? NOTHING_KEPT : null);
     const goes = more ? "It has made all its steps: asks how many it is to have" : from;
     const remover = h(
       "button",
@@ -145,8 +149,8 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
             type: "button",
             "data-kept": `go on ${run.id}`,
             "aria-label": `Go on with ${name}, run ${run.id}`,
-            title: refused ?? goes,
-            disabled: refused !== null,
+            title: theirs ?? goes,
+            disabled: theirs !== null,
             onclick: () => (close(), goOn(run)),
           },
           more ? "Go on…" : "Go on",
@@ -157,8 +161,8 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
             type: "button",
             "data-kept": `fork ${run.id}`,
             "aria-label": `Fork ${name}, run ${run.id}`,
-            title: refused ?? "Begins a run that branches off from it, with other settings",
-            disabled: refused !== null,
+            title: noFork ?? "Begins a run that branches off from it, with other settings",
+            disabled: noFork !== null,
             onclick: () => (close(), fork(run)),
           },
           "Fork…",
@@ -180,7 +184,7 @@ export function createShelf({ list, whyNot, atHand, open, compare, part, beside,
 }
 
 /** @param {KeptRunTold} run */
-const facts = (run) => [`seed ${run.seed}`, `update ${count(run.update)}`, begun(run)].filter(Boolean).join(" · ");
+const facts = (run) => [run.seed === null ? "" : `seed ${run.seed}`, `update ${count(run.update)}`, begun(run)].filter(Boolean).join(" · ");
 
 /** @param {KeptRunTold} run */
 const size = (run) => `${(run.size / 1e6).toFixed(1)}\u00a0MB`;

@@ -1,6 +1,7 @@
 """A server that waits for loops, and what a test asks of it."""
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -25,8 +26,6 @@ class Door:
     """Of a live server, as the pages of `scope_page` come in."""
 
     def __init__(self, server):
-        import http.client
-
         self.origin = server.base.rstrip("/")
         self.host = self.origin.removeprefix("http://")
         connection = http.client.HTTPConnection(self.host, timeout=30)
@@ -35,6 +34,19 @@ class Door:
         answer = connection.getresponse()
         self.session, self.cookie = json.loads(answer.read())["session"], answer.headers["Set-Cookie"].split(";")[0]
         connection.close()
+
+
+def ask(server, method, path, body):
+    """What it answers to who may control it."""
+    door = Door(server)
+    connection = http.client.HTTPConnection(door.host, timeout=30)
+    headers = {"Origin": door.origin, "Cookie": door.cookie, "X-PPO-Scope-Session": door.session}
+    connection.request(method, path, json.dumps(body), {**headers, "Content-Type": "application/json"})
+    with contextlib.closing(connection):
+        answer = connection.getresponse()
+        told = json.loads(answer.read())
+    assert answer.status < 300, told
+    return told
 
 
 @contextlib.contextmanager

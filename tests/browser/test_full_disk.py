@@ -27,3 +27,19 @@ def test_a_full_disk_is_said_on_the_page_and_training_goes_on(page, tmp_path):
                 server.stop()
         finally:
             server.kill()
+
+
+def test_a_run_that_could_not_be_begun_on_the_disk_is_said_to_be_kept_nowhere(page, tmp_path):
+    place = tmp_path / "a file"
+    place.write_text("no folder")
+    server = LiveServer("--runs-dir", str(place))
+    try:
+        Dashboard(page, only(server, "Loss components"))
+        notice = page.locator(".notice", has_text="not kept on the disk")
+        notice.wait_for()
+        assert notice.text_content().endswith("Training goes on. What is known of it goes with the server.")
+        at = server.run()["update"]
+        until(lambda: server.run()["update"] > at + 3)
+        assert notice.is_visible(), "whoever looks after the runs leaves that as it is"
+    finally:
+        server.kill()

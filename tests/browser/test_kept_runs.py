@@ -9,10 +9,13 @@ import pytest
 
 from ppo_scope.records.library import Library
 from ppo_scope.records.store import Store
+from ppo_scope.wire.attaching import Greeting
+from ppo_scope.wire.metrics import SERIES_COLUMNS
 from tests.browser.dashboard import Dashboard, only, until
 from tests.browser.test_accessibility import violations
 from tests.kept import run_on_disk
 from tests.live import LiveServer
+from tests.server.long_runs import episodes_of, rows_of
 from tests.server.scope_page import leaders
 
 SETTINGS = ("--num-envs", "2", "--rollout-steps", "32")
@@ -70,6 +73,26 @@ def test_a_kept_run_is_listed_and_goes_on(kept, page, ending):
     assert until(server.run, lambda run: run["state"] == "running")["resumed"][1]["anew"] is None
     until(lambda: server.run()["update"] > old.last + 5)
     assert json.loads(server.get(f"api/runs/{old.id}/series"))["first"] == 1, "what it had made before is known, too"
+
+
+def test_a_run_of_a_loop_elsewhere_is_shown_and_neither_goes_on_here_nor_is_forked(page, ending, tmp_path):
+    with contextlib.closing(Store(tmp_path / "0123abcd", create=True)) as store, store.writing():
+        greeting = Greeting(run="0123abcd", settings={"env": "theirs"}, library="a loop", changeable=[])
+        store.say(settings=greeting.settings, created="2026-01-02T03:04:05+00:00", facts={"attached": greeting.about})
+        store.append(SERIES_COLUMNS, 1, rows_of(1, 5), episodes_of(1, 5))
+    server = LiveServer("--runs-dir", str(tmp_path), "--paused", *SETTINGS)
+    ending.append(server)
+    Dashboard(page, only(server, "Episodic return"))
+    entry = shelf(page).get_by_role("listitem")
+    until(lambda: entry.count() == 1)
+    assert "null" not in entry.inner_text(), "it has not told its seed"
+    for way in ("Go on with theirs, run 0123abcd", "Fork theirs, run 0123abcd"):
+        button = entry.get_by_role("button", name=way)
+        assert button.is_disabled() and "somebody else's" in button.get_attribute("title")
+    entry.get_by_role("button", name="0123abcd").first.click()
+    until(lambda: any("A kept run is shown: theirs." in text for text in said(page)))
+    shelf(page)
+    assert page.get_by_role("button", name="Fork from here").is_disabled()
 
 
 def test_a_run_is_forked_at_the_moment_on_show_and_deleted(page, ending, tmp_path):

@@ -226,7 +226,10 @@ def test_train_tells_them_beside_the_training_return_and_keeps_the_best_weights(
     ("given", "words"),
     [
         (["--best", "best.npz"], "--best: the best weights are found by evaluating"),
-        (["--eval-every", "1", "--best", "no-such-folder/best.npz"], "is no file in a folder that is there"),
+        (
+            ["--eval-every", "1", "--best", "no-such-folder/best.npz"],
+            "--best no-such-folder/best.npz: cannot be written: No such file or directory",
+        ),
         (["--eval-every", "0"], "eval_every: input should be greater than or equal to 1"),
     ],
 )

@@ -15,11 +15,18 @@ import numpy as np
 import pytest
 
 from ppo_scope.records import trees
+from ppo_scope.records.export.arrays import write_npz
 from ppo_scope.records.library import INTERRUPTED, UNREADABLE, Library, Terms
-from ppo_scope.records.store import FILE, Store
+from ppo_scope.records.loading import load
+from ppo_scope.records.store import FILE, CannotRead, Store
 from ppo_scope.runs import journal as journals
 from ppo_scope.runs.journal import Journal
+from ppo_scope.runs.reopening import forked, reopened, to_show
+from tests.kept import run_on_disk
 from tests.records.disks import SMALL, made_larger, read_only, small_disk
+
+PAGE = 4096
+"""Bytes that SQLite writes at once."""
 
 COLUMNS = ["steps", "loss"]
 NO_EPISODES = np.zeros((0, 4))
@@ -194,6 +201,26 @@ def test_pauses_and_changes_go_at_last_where_there_is_no_room_even_for_them(tmp_
         store.thin(100)
         left = [state.mark for state in store.states()]
         assert left.count("checkpoint") == left.count("fork") == 20 and len(left) == 43
+
+
+def test_whatever_page_of_the_file_is_lost_what_is_whole_is_read_and_the_rest_refused_in_a_sentence(tmp_path):
+    file = run_on_disk(tmp_path, 4) / FILE
+    whole = file.read_bytes()
+    library = Library(tmp_path)
+    newest = library.find("last").resumes_at
+    from_newest, from_earlier, without_a_state = 0, 0, 0
+    for start in range(PAGE, len(whole), PAGE):
+        file.write_bytes(whole[:start] + bytes(PAGE) + whole[start + PAGE :])
+        (kept,) = library.runs()
+        for read in (to_show, lambda run: forked(run, None, {}, library), lambda run: load(run.folder)):
+            with contextlib.suppress(CannotRead):
+                read(kept)
+        with contextlib.suppress(CannotRead):
+            began = reopened(kept, {}).record.last + 1
+            from_newest, from_earlier = from_newest + (began == newest), from_earlier + (began < newest)
+        with contextlib.suppress(CannotRead):
+            without_a_state += bool(write_npz(load(kept.folder), tmp_path / "run.npz")[1])
+    assert from_newest and from_earlier and without_a_state
 
 
 class Loaded:

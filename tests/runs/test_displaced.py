@@ -3,14 +3,19 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
 from ppo_scope.records.library import Library
+from ppo_scope.runs import attached
 from ppo_scope.runs import supervisor as supervisor_module
 from ppo_scope.runs.reopening import reopened, to_show
+from ppo_scope.runs.supervisor import KEPT_RUNS
+from ppo_scope.wire.metrics import SERIES_COLUMNS
 from tests.kept import run_on_disk
 from tests.runs.house import House
+from tests.server.long_runs import episodes_of, rows_of
 from tests.server.scope_page import alive, wait_for
 
 
@@ -77,3 +82,25 @@ def test_a_run_that_dies_after_its_proof_lets_go_of_its_folder_and_says_how_it_e
     house.do(run.written())
     found = house.supervisor.library.run(run.id)
     assert (found.state, found.in_use) == ("killed", False)
+
+
+def test_a_loop_that_has_been_away_for_long_is_let_go_of_and_comes_back_to_what_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(attached, "AWAY_SECONDS", 0.2)
+    with House(library=Library(tmp_path)) as house:
+
+        def loop(number):
+            return house.do(house.supervisor.attach(f"{number:08x}", {"env": "theirs"}, {}))
+
+        first, there = loop(0), loop(1)
+        there._process.connect(lambda: None)
+        first._writing._journal.series(SERIES_COLUMNS, 1, rows_of(1, 5), episodes_of(1, 5))
+        time.sleep(0.3)
+        for number in range(2, KEPT_RUNS):
+            loop(number)
+        assert house.supervisor.get(first.id) is first, "there is room for all"
+        loop(KEPT_RUNS)
+        assert house.supervisor.get(first.id) is None and house.supervisor.get(there.id) is there
+        wait_for(lambda: not house.supervisor.library.run(first.id).in_use)
+        assert house.supervisor.library.run(first.id).state == "interrupted", "nobody knows how it ended"
+        again = loop(0)
+        assert again is not first and again.record.last == 5 and again.describe()["stored"]

@@ -151,6 +151,7 @@ def test_where_nothing_can_be_written_the_run_goes_on_and_it_is_said(tmp_path: P
     server = LiveServer("--runs-dir", str(place), *SETTINGS)
     until(lambda: server.run()["update"] > 2)
     assert "cannot be kept" in server.output
+    assert server.run()["stored"] is False and str(place) in server.run()["unwritten"], "as pages are told it"
     server.stop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -37,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options, settings)
     except Misuse as error:
         complain(str(error), error.detail)
+        return USAGE_ERROR
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        complain(f"{error.filename}: is too long for a name of a file", "")
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -73,9 +73,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if to.exists() and not options.replace:
         raise Misuse(f"--to {to}: is there already; say --replace to write over it")
     library = library_there(options)
+    with users_mistakes():
+        kept = load(find(options.kept, library).folder)
     try:
         with users_mistakes():
-            kept = load(find(options.kept, library).folder)
             export = partial(_film, episodes=options.episodes) if kind in FILMS else EXPORTS[kind]
             written = _write(export, kept, to, options.at, replace=options.replace)
     except Missing as error:
@@ -140,7 +141,9 @@ def _parquet(kept: LoadedRun, path: Path, at: list[int]) -> Written:
 def _npz(kept: LoadedRun, path: Path, at: list[int]) -> Written:
     from ppo_scope.records.export.arrays import write_npz
 
-    return Written(write_npz(kept, path), [f"{len(kept.kept)} states are in it." if kept.kept else "No state is kept."])
+    files, damaged = write_npz(kept, path)
+    with_states = f"{len(kept.kept)} states are kept." if kept.kept else "No state is kept."
+    return Written(files, [with_states, *(f"Left out: {why}" for why in damaged)])
 
 
 def _tensorboard(kept: LoadedRun, path: Path, at: list[int]) -> Written:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -31,6 +35,21 @@ def users_mistakes() -> Iterator[None]:
         yield
     except ValueError as error:
         raise Misuse(str(error), getattr(error, "detail", "")) from None
+
+
+def check_place(option: str, path: Path) -> None:
+    """That a file can be written there, before time is spent on what is to be in it.
+
+    Raises:
+        Misuse: it cannot.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise Misuse(f"{option} {path}: cannot be written: {error.strerror}") from None
 
 
 def printable(text: str) -> str:

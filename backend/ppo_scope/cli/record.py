@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ppo_scope.cli.misuse import Misuse, users_mistakes
+from ppo_scope.cli.misuse import Misuse, check_place, users_mistakes
 from ppo_scope.cli.options import Commands, add_settings
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.settings import Settings
@@ -25,6 +25,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from ppo_scope.ppo.threads import use_one_thread
     from ppo_scope.worker.recording import Recorder
 
+    check_place("--out", Path(options.out))
     use_one_thread()
     keep_memory()
     with users_mistakes():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ppo_scope.cli.evaluations import Evaluations
-from ppo_scope.cli.misuse import INTERRUPTED, USAGE_ERROR, Misuse, complain, users_mistakes
+from ppo_scope.cli.misuse import INTERRUPTED, USAGE_ERROR, Misuse, check_place, complain, users_mistakes
 from ppo_scope.cli.options import Commands, add_settings
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.settings import Settings
@@ -53,7 +53,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if settings.total_steps is None:
         raise Misuse("total_steps: train needs to know when to stop, e.g. --total-steps 100000")
     if options.best is not None:
-        _check_place(options.best, settings)
+        if settings.eval_every is None:
+            raise Misuse("--best: the best weights are found by evaluating, e.g. --eval-every 10")
+        check_place("--best", options.best)
     use_one_thread()
     keep_memory()
     with users_mistakes():
@@ -72,14 +74,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     trainer.close()
     _summarise(trainer, evaluations, seconds, shares, options.json)
     return code
-
-
-def _check_place(path: Path, settings: Settings) -> None:
-    """Before anything is trained. Raises: Misuse."""
-    if settings.eval_every is None:
-        raise Misuse("--best: the best weights are found by evaluating, e.g. --eval-every 10")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise Misuse(f"--best: {path} is no file in a folder that is there")
 
 
 def _follow(trainer: Any, evaluations: Evaluations, shares: dict[str, float]) -> None:

@@ -70,7 +70,7 @@ class RunRecord:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     pending: dict[str, Any] = field(default_factory=dict)
     unwritten: str | None = None
-    """What the disk says, while it does not take what is to be kept."""
+    """What the disk says, while it does not take what is to be kept; or why the run is kept nowhere."""
     facts: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(FACTS))
     parent: Parent | None = None
     """Of a fork."""

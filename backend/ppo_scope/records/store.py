@@ -29,6 +29,8 @@ THINNED = ("", PAUSE, CHANGE)
 """Marks whose states go at last where there is no room for them, in this order; the others' never."""
 NEWEST = 2**62
 """An update that is behind all others."""
+SAID = 100
+"""Characters of what SQLite says, which may have much of the damage in it."""
 OF_UPDATES = ("series", "episodes", "rollouts", "judged")
 """Tables of what has happened in an update."""
 
@@ -216,11 +218,11 @@ class Store:
 
     def about(self) -> dict[str, Any]:
         """Facts by name."""
-        return {name: json.loads(value) for name, value in self._connection.execute("SELECT name, value FROM about")}
+        return {name: json.loads(value) for name, value in self._found("SELECT name, value FROM about")}
 
     def last(self) -> int:
         """The newest update with a row; 0 where there is none."""
-        (last,) = self._connection.execute('SELECT max("update") FROM series').fetchone()
+        ((last,),) = self._found('SELECT max("update") FROM series')
         return int(last or 0)
 
     def series(self, first: int = 1, last: int | None = None) -> tuple[tuple[str, ...], NDArray[np.int64], Rows]:
@@ -228,11 +230,11 @@ class Store:
 
         Where columns have come later, they are NaN before.
         """
-        known = {n: json.loads(names) for n, names in self._connection.execute("SELECT id, names FROM columns")}
+        known = {n: json.loads(names) for n, names in self._found("SELECT id, names FROM columns")}
         names: tuple[str, ...] = tuple(dict.fromkeys(name for columns in known.values() for name in columns))
         where = 'FROM series WHERE "update" >= ? AND "update" <= ? ORDER BY "update"'
         end = last if last is not None else NEWEST
-        found = self._connection.execute(f'SELECT "update", columns, numbers {where}', (first, end)).fetchall()
+        found = self._found(f'SELECT "update", columns, numbers {where}', first, end)
         updates = np.array([update for update, _, _ in found], np.int64)
         numbers = np.array([number for _, number, _ in found], np.int64)
         rows = np.full((len(found), len(names)), np.nan)
@@ -247,12 +249,12 @@ class Store:
         """[E, 4]: update, step of the run, return and length of each episode that ended in those updates."""
         where = 'WHERE "update" >= ? AND "update" <= ? ORDER BY "update", rowid'
         end = last if last is not None else NEWEST
-        found = self._connection.execute(f"SELECT * FROM episodes {where}", (first, end)).fetchall()
+        found = self._found(f"SELECT * FROM episodes {where}", first, end)
         return np.array(found, np.float64).reshape(-1, 4)
 
     def changes(self) -> list[Change]:
         """All of them, the earliest first."""
-        found = self._connection.execute('SELECT * FROM changes ORDER BY "update", rowid').fetchall()
+        found = self._found('SELECT * FROM changes ORDER BY "update", rowid')
         return [
             {"update": update, "name": name, "old": json.loads(old), "new": json.loads(new)}
             for update, name, old, new in found
@@ -260,18 +262,18 @@ class Store:
 
     def events(self) -> list[tuple[str, int, str, dict[str, Any]]]:
         """(when, at which update, what, what is known of it), the earliest first."""
-        found = self._connection.execute('SELECT at, "update", what, said FROM events ORDER BY rowid')
+        found = self._found('SELECT at, "update", what, said FROM events ORDER BY rowid')
         return [(at, update, what, json.loads(said)) for at, update, what, said in found]
 
     def newest_event(self, what: str) -> dict[str, Any] | None:
         """What is known of the latest one of its kind."""
         where = "WHERE what = ? ORDER BY rowid DESC LIMIT 1"
-        found = self._connection.execute(f"SELECT said FROM events {where}", (what,)).fetchone()
-        return json.loads(found[0]) if found else None
+        found = self._found(f"SELECT said FROM events {where}", what)
+        return json.loads(found[0][0]) if found else None
 
     def states(self) -> list[KeptState]:
         """What is kept, the earliest first."""
-        found = self._connection.execute(
+        found = self._found(
             "SELECT at, coalesce(s.size, 0) + coalesce(r.size, 0), coalesce(marked, 0), r.size IS NOT NULL, "
             's.size IS NOT NULL FROM (SELECT "update" AS at FROM states UNION SELECT "update" FROM rollouts) '
             'LEFT JOIN states s ON s."update" = at LEFT JOIN rollouts r ON r."update" = at ORDER BY at'
@@ -286,23 +288,41 @@ class Store:
         rows of the updates behind it would leave a gap.
         """
         where = 'WHERE "update" <= ?'
-        (update,) = self._connection.execute(f'SELECT max("update") FROM states {where}', (self.last() + 1,)).fetchone()
+        ((update,),) = self._found(f'SELECT max("update") FROM states {where}', self.last() + 1)
         return None if update is None else int(update)
 
     def state(self, update: int | None = None) -> tuple[int, bytes] | None:
         """(update, state) of the newest state, of those that are not behind `update`; None: there is none."""
         end = update if update is not None else NEWEST
-        where = 'WHERE "update" <= ? ORDER BY "update" DESC LIMIT 1'
-        found = self._connection.execute(f'SELECT "update", state FROM states {where}', (end,)).fetchone()
-        return (int(found[0]), bytes(found[1])) if found else None
+        ((newest,),) = self._found('SELECT max("update") FROM states WHERE "update" <= ?', end)
+        return None if newest is None else (int(newest), self._packed("state", "states", newest))
 
     def rollout(self, update: int) -> bytes | None:
         """What was collected in that update, where it is kept."""
-        found = self._connection.execute('SELECT rollout FROM rollouts WHERE "update" = ?', (update,)).fetchone()
-        return bytes(found[0]) if found else None
+        found = self._found('SELECT 1 FROM rollouts WHERE "update" = ?', update)
+        return self._packed("rollout", "rollouts", update) if found else None
 
     def judgement(self, update: int) -> tuple[int, dict[str, Any]] | None:
         """(after which update, what was said) of the run's health, the newest that is not behind `update`."""
         where = 'WHERE "update" <= ? ORDER BY "update" DESC LIMIT 1'
-        found = self._connection.execute(f'SELECT "update", said FROM judged {where}', (update,)).fetchone()
-        return (int(found[0]), json.loads(found[1])) if found else None
+        found = self._found(f'SELECT "update", said FROM judged {where}', update)
+        return (int(found[0][0]), json.loads(found[0][1])) if found else None
+
+    def _found(self, question: str, *values: Any) -> list[Any]:
+        """Rows. A file may be whole where it was opened, and damaged further on.
+
+        Raises:
+            CannotRead: it is damaged here, or the disk does not give it.
+        """
+        try:
+            return self._connection.execute(question, values).fetchall()
+        except sqlite3.Error as error:
+            raise CannotRead(f"{self.folder} cannot be read: {' '.join(str(error).split())[:SAID]}") from None
+
+    def _packed(self, column: str, table: str, update: int) -> bytes:
+        """One of `trees.sealed`; nothing where it is damaged, which no seal fits: others may be whole."""
+        try:
+            ((packed,),) = self._found(f'SELECT {column} FROM {table} WHERE "update" = ?', update)
+        except CannotRead:
+            return b""
+        return bytes(packed)

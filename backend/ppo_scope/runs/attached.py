@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +23,12 @@ from ppo_scope.wire.codes import ErrorCode
 
 AWAY = Cause(
     "The training loop is not connected.",
-    "It goes on training where it is, and connects again by itself. What it has shown so far is kept.",
-    "If its process has ended, nothing more will come.",
+    "If its process goes on, it connects again by itself and tells what it has done meanwhile. If it has ended, or "
+    "stands still, nothing more will come. What it has shown so far is here.",
+    "Look there whether its process is still at work.",
 )
+AWAY_SECONDS = 600.0
+"""Until a loop that is not connected need not be waited for: what is kept of its run goes on whenever it comes back."""
 LOST = "The connection to the training loop was lost before it answered: it may have obeyed, or not."
 NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
 STOP_SECONDS = 0.5
@@ -117,12 +121,12 @@ class AttachedRun(LiveRun):
 
     _process: Wire
 
-    def __init__(self, id: str, settings: dict[str, Any], about: dict[str, Any], *, listener: Listener) -> None:
+    def __init__(self, record: RunRecord, about: dict[str, Any], *, listener: Listener) -> None:
         """`about`: the loop's library, its version, and which settings it can change: `wire.run.Attached`."""
-        record = RunRecord(id, settings)
         record.facts |= {"attached": about, "device": "elsewhere"}
         super().__init__(Settings(), paused=False, listener=listener, worker="", record=record, begin=_wire)
         self._code: int | None = None  # that its script has ended with
+        self._seen = time.monotonic()
 
     @property
     def wire(self) -> Wire:
@@ -161,8 +165,21 @@ class AttachedRun(LiveRun):
         if not self.wire.connected:
             self.wire.end(code)
 
+    @property
+    def dispensable(self) -> bool:
+        """See `LiveRun`: also one whose loop has been away for long, perhaps for good, where all of it is kept."""
+        away = not self.wire.connected and time.monotonic() - self._seen >= AWAY_SECONDS
+        return self.gone or (away and self._writing.begun and self._writing.problem is None)
+
+    def let_go(self) -> None:
+        """See `LiveRun`. Nobody knows how it ended, or whether."""
+        if not self.gone:
+            self._writing.end()
+
     def look(self) -> None:
         """See `LiveRun`."""
+        if self.wire.connected:
+            self._seen = time.monotonic()
         if self.wire.connected or self.gone:
             super().look()
         elif not self.ended:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ppo_scope.records import trees
 from ppo_scope.records.library import Terms, held, is_run
-from ppo_scope.records.store import CHANGE, CHECKPOINT, END, NEWEST, PAUSE, Rows, Store
+from ppo_scope.records.store import CHANGE, CHECKPOINT, END, NEWEST, PAUSE, CannotRead, Rows, Store
 from ppo_scope.wire.codes import ENDED
 from ppo_scope.wire.run import Change
 
@@ -181,7 +181,7 @@ class Journal:
                 for write, _ in waiting:
                     self._carry_out(write)
                 self._thin()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, CannotRead) as error:
             if self.problem is None:
                 logger.warning("Run %s cannot be written to the disk (%s). It goes on.", self._store.folder.name, error)
             self.problem, self._dropped = str(error), before

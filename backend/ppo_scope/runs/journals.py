@@ -13,7 +13,7 @@ from ppo_scope.records.library import InUse, Library, Terms
 from ppo_scope.records.record import RunRecord
 from ppo_scope.records.store import CannotRead
 from ppo_scope.runs.journal import Journal
-from ppo_scope.runs.reopening import Reopened, note_fork
+from ppo_scope.runs.reopening import Reopened, come_back, note_fork
 from ppo_scope.wire.run import Branch
 
 logger = logging.getLogger(__name__)
@@ -33,8 +33,23 @@ class Journals:
             place, terms = self.library.place(record.id), self.library.terms
             return Journal(place, _about(record), create=True, terms=terms)
         except (OSError, sqlite3.Error, InUse, CannotRead) as error:
-            logger.warning("Runs cannot be kept in %s (%s). This one is not.", self.library.folder, error)
+            _is_not_kept(record, self.library, error)
             return None
+
+    def of_attached(self, id: str, settings: dict[str, Any], about: dict[str, Any]) -> tuple[RunRecord, Journal | None]:
+        """Of a run whose training loop is somebody else's, with its record. A loop outlives servers: it goes on where
+        another one has kept it; else it is a new one, as `of_new` has it.
+        """
+        record = RunRecord(id, settings)
+        record.facts["attached"] = about
+        if self.library is None or (kept := self.library.run(id)) is None:
+            return record, self.of_new(record)
+        try:
+            record = come_back(kept, settings)
+            return record, Journal(kept.folder, {}, create=False, terms=self.library.terms)
+        except (OSError, sqlite3.Error, InUse, CannotRead) as error:
+            _is_not_kept(record, self.library, error)
+            return record, None
 
     def of_kept(self, reopened: Reopened) -> Journal:
         """Of a run that goes on, or a fork: see `journal_of`, also for what it raises."""
@@ -69,6 +84,12 @@ def journal_of(reopened: Reopened, terms: Terms | None) -> Journal:
     return journal
 
 
+def _is_not_kept(record: RunRecord, library: Library, error: Exception) -> None:
+    logger.warning("Runs cannot be kept in %s (%s). This one is not.", library.folder, error)
+    record.unwritten = str(error)
+
+
 def _about(record: RunRecord) -> dict[str, Any]:
     sweep = {"sweep": record.sweep} if record.sweep else {}
-    return {"settings": record.settings, "created": record.created, "version": __version__, **sweep}
+    facts = {"facts": record.facts} if "attached" in record.facts else {}  # whose loop it is, from the beginning
+    return {"settings": record.settings, "created": record.created, "version": __version__, **sweep, **facts}

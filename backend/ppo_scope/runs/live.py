@@ -128,6 +128,14 @@ class LiveRun:
         return self._condition.gone
 
     @property
+    def dispensable(self) -> bool:
+        """It need not stay listed for ever."""
+        return self.gone
+
+    def let_go(self) -> None:
+        """Nobody knows it any more but the pages that look at it."""
+
+    @property
     def pid(self) -> int:
         """The number of the process, which leads a group of its own."""
         return self._process.pid
@@ -266,7 +274,7 @@ class LiveRun:
             return
         self._studio.check()
         problem = self._writing.problem
-        if problem != self.record.unwritten:
+        if self._writing.begun and problem != self.record.unwritten:
             self.record.unwritten = problem
             self._listener.state(self)
         if self.ended:

@@ -45,7 +45,7 @@ class Reopened:
 
 
 NOT_OURS = (
-    "Run {run} cannot go on from here: its training loop is somebody else's. Begin it anew where it was begun; "
+    "Run {run} cannot {what}: its training loop is somebody else's. Begin it anew where it was begun; "
     "`ppo-scope open {run}` shows what it was."
 )
 
@@ -60,19 +60,19 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
     if kept.in_use:
         raise CannotRead(f"Run {kept.id} is in use: another PPO Scope has it.")
     if is_foreign(kept):
-        raise CannotRead(NOT_OURS.format(run=kept.id))
+        raise CannotRead(NOT_OURS.format(run=kept.id, what="go on from here"))
     with _opened(kept) as store:
         if (found := _found(kept, store, None)) is None:
             if "settings" not in kept.about:
                 raise CannotRead(f"Run {kept.id} cannot go on: it ended before anything of it was written.")
             settings = Settings.parse({**kept.about["settings"], **_allowed(values, ALSO)})
-            return Reopened(settings, _gone_on(kept, store, 1, settings), None, kept.folder)
+            return Reopened(settings, _gone_on(kept, store, 1, _told(settings)), None, kept.folder)
         update, state = found
         settings, state = _with(state, values, ALSO)
         if "total_steps" in values:
             _refuse_the_past(settings, state)
         changed = _ends_otherwise(kept, store, update, settings)
-        record = _gone_on(kept, store, update, settings)
+        record = _gone_on(kept, store, update, _told(settings))
         return Reopened(settings, record, _packed(state, record), kept.folder, changes=changed)
 
 
@@ -82,6 +82,8 @@ def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Libra
     Raises:
         CannotRead, ValueError: as `reopened`; and no state of that update, or of one before it, is kept.
     """
+    if is_foreign(kept):
+        raise CannotRead(NOT_OURS.format(run=kept.id, what="be forked"))
     with _opened(kept) as store:
         if (found := _found(kept, store, at)) is None:
             raise CannotRead(f"Run {kept.id} cannot be forked there: no state that early is kept.")
@@ -90,7 +92,7 @@ def forked(kept: KeptRun, at: int | None, values: dict[str, Any], library: Libra
         _refuse_the_past(settings, state)
         with contextlib.suppress(sqlite3.Error), store.writing():  # where it cannot be written, nothing will be dropped
             store.mark(update, FORK)
-        record = _record(secrets.token_hex(4), store, update, settings)
+        record = _record(secrets.token_hex(4), store, update, _told(settings))
         parent: Parent = {"run": kept.id, "update": update}
         record.parent = parent
         return Reopened(settings, record, _packed(state, record), library.place(record.id), parent=parent)
@@ -181,7 +183,11 @@ def _allowed(values: dict[str, Any], also: frozenset[str]) -> dict[str, Any]:
     return values
 
 
-def _gone_on(kept: KeptRun, store: Store, update: int, settings: Settings) -> RunRecord:
+def _told(settings: Settings) -> dict[str, Any]:
+    return settings.model_dump(mode="json")
+
+
+def _gone_on(kept: KeptRun, store: Store, update: int, settings: dict[str, Any]) -> RunRecord:
     """What had happened to the run before that update: when it began, where it comes from, when it went on."""
     record = _record(kept.id, store, update, settings)
     record.created = str(kept.about.get("created") or record.created)
@@ -194,9 +200,9 @@ def _gone_on(kept: KeptRun, store: Store, update: int, settings: Settings) -> Ru
     return record
 
 
-def _record(id: str, store: Store, update: int, settings: Settings) -> RunRecord:
+def _record(id: str, store: Store, update: int, settings: dict[str, Any]) -> RunRecord:
     """What had happened before that update."""
-    record = RunRecord(id, settings.model_dump(mode="json"))
+    record = RunRecord(id, settings)
     record.position["update"] = update - 1
     columns, updates, rows = store.series(last=update - 1)
     if len(updates):
@@ -231,11 +237,32 @@ def to_show(kept: KeptRun) -> tuple[Settings, RunRecord]:
     with _opened(kept) as store:
         if (values := kept.about.get("settings")) is None:
             raise CannotRead(f"Run {kept.id} cannot be shown: it ended before anything of it was written.")
-        record = _gone_on(kept, store, store.last() + 1, Settings.parse(values))
-        record.settings = {**record.settings, **{one["name"]: one["new"] for one in record.changes}}
-        record.facts.update(kept.about.get("facts") or {})
-        if is_foreign(kept):  # what its loop has not told is not made up
-            record.settings = {name: value for name, value in record.settings.items() if name in values}
+        if is_foreign(kept):  # what its loop has not told is not made up, and our rules are not its
+            settings, record = Settings(), _as_it_is(kept, store, values, store.last() + 1)
+        else:
+            record = _as_it_is(kept, store, _told(Settings.parse(values)), store.last() + 1)
+            settings = Settings.parse(record.settings)
         record.can_be_made_again()
-        record.position.update(update=store.last(), phase="update")
-        return Settings.parse(record.settings), record
+        return settings, record
+
+
+def come_back(kept: KeptRun, settings: dict[str, Any]) -> RunRecord:
+    """What another server has written down of a run whose training loop is somebody else's, and now speaks to this one.
+    `settings`: that it began with, as it tells them.
+
+    Raises:
+        CannotRead: it is damaged, or one of ours; one readable line.
+    """
+    with _opened(kept) as store:
+        if not is_foreign(kept):
+            raise CannotRead(f"Run {kept.id} has a training loop of ours, and this one is not.")
+        return _as_it_is(kept, store, settings, NEWEST)  # with changes that wait for the row of their update
+
+
+def _as_it_is(kept: KeptRun, store: Store, began: dict[str, Any], end: int) -> RunRecord:
+    """All that had happened before update `end`; `began`: with which settings."""
+    record = _gone_on(kept, store, end, began)
+    record.settings = {**began, **{one["name"]: one["new"] for one in record.changes}}
+    record.facts.update(kept.about.get("facts") or {})
+    record.position.update(update=store.last(), phase="update")
+    return record

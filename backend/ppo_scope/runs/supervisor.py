@@ -34,7 +34,7 @@ LIVE_RUNS = max(2, os.cpu_count() or 1)
 SHOWN_RUNS = 4
 """Runs that may be shown from the disk at the same time: each has a process that rests, and its memory."""
 KEPT_RUNS = 8
-"""Runs that stay listed; those that have a process stay whatever their number."""
+"""Runs that stay listed; those that train, or may, stay whatever their number."""
 AGAIN = 1.0
 """Seconds until it is looked again whether there is room."""
 TRIAL_SECONDS = 120.0
@@ -81,7 +81,7 @@ class Supervisor:
         self._stall_after = stall_after
         self._trial_seconds = trial_seconds
         self._runs: dict[str, LiveRun] = {}
-        self._starting, self._opening = asyncio.Lock(), asyncio.Lock()
+        self._starting, self._opening, self._attaching = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._candidate: LiveRun | None = None  # a run on trial
         self._refused: asyncio.Future[Cause] | None = None  # while it is: why it shall not begin, whatever it shows
         self._leaving = False
@@ -144,11 +144,18 @@ class Supervisor:
         run.keep_in(journal)
         return self._introduce(run, None)
 
-    def attach(self, run: AttachedRun) -> None:
-        """Take in a run that trains elsewhere."""
-        if (journal := self._journals.of_new(run.record)) is not None:
-            run.keep_in(journal)
-        self._introduce(run, None)
+    async def attach(self, id: str, settings: dict[str, Any], about: dict[str, Any]) -> LiveRun:
+        """The run of that identifier; where there is none here, one that trains elsewhere, with what was kept of it
+        before. `settings`: that it began with; `about`: see `AttachedRun`.
+        """
+        async with self._attaching:
+            if (known := self._runs.get(id)) is not None and known.shown is None:
+                return known
+            record, journal = await asyncio.to_thread(self._journals.of_attached, id, settings, about)
+            run = AttachedRun(record, about, listener=self._listener)
+            if journal is not None:
+                run.keep_in(journal)
+            return self._introduce(run, self._runs.get(id))  # it was only looked at until now
 
     async def start(
         self,
@@ -344,9 +351,9 @@ class Supervisor:
         if before is not None and not before.gone:
             before.kill()  # somebody has opened it while it was on trial: it is only shown, and trains nothing
         self._runs[run.id] = run
-        ended = [one.id for one in self._runs.values() if one.gone and one is not instead]
-        for id in ended[: max(0, len(self._runs) - KEPT_RUNS)]:
-            del self._runs[id]
+        least = [one.id for one in self._runs.values() if one.dispensable and one is not instead]
+        for id in least[: max(0, len(self._runs) - KEPT_RUNS)]:
+            self._runs.pop(id).let_go()
         self._listener.begun(run, instead)
         return run
 
@@ -364,7 +371,7 @@ class Supervisor:
         """Stop all runs, and at once the one that is on trial. No other one begins."""
         self._leaving = True
         self._give_up(LEAVING)
-        async with self._starting:
+        async with self._starting, self._attaching:
             await asyncio.gather(*(run.stop(kept=False) for run in self._live()))
             await asyncio.gather(*(run.written() for run in self._runs.values()))
 

@@ -34,7 +34,7 @@ def add_routes(app: FastAPI, hub: Hub) -> None:
         try:
             async with asyncio.timeout(GREET_WITHIN):
                 greeting = Greeting.parse(await websocket.receive_text(), Settings.model_fields)
-            run = _run_of(hub, greeting)
+            run = await _run_of(hub, greeting)
         except NotAttachable as problem:
             await websocket.close(CloseCode.POLICY, str(problem))
             return
@@ -64,16 +64,13 @@ def add_routes(app: FastAPI, hub: Hub) -> None:
         return Response(status_code=204)
 
 
-def _run_of(hub: Hub, greeting: Greeting) -> AttachedRun:
-    """The run of a loop that comes back, or a new one.
+async def _run_of(hub: Hub, greeting: Greeting) -> AttachedRun:
+    """The run of a loop that comes back, to this server or to its successor, or a new one.
 
     Raises:
         NotAttachable: its name is another run's.
     """
-    known = hub.supervisor.get(greeting.run)
-    if known is None:
-        known = AttachedRun(greeting.run, greeting.settings, greeting.about, listener=hub)
-        hub.supervisor.attach(known)
+    known = await hub.supervisor.attach(greeting.run, greeting.settings, greeting.about)
     if not isinstance(known, AttachedRun) or known.gone:
         raise NotAttachable(TAKEN)
     return known

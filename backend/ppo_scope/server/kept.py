@@ -18,7 +18,7 @@ from ppo_scope.records.library import InUse, KeptRun, Library
 from ppo_scope.records.record import SKETCHED, script_in
 from ppo_scope.records.store import CannotRead, Store
 from ppo_scope.runs.live import LiveRun
-from ppo_scope.runs.reopening import Reopened, forked, reopened
+from ppo_scope.runs.reopening import Reopened, forked, is_foreign, reopened
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.answers import json_answer, refusal, to_json
 from ppo_scope.server.crowd import LARGE, LARGE_LINE, Counter
@@ -104,6 +104,7 @@ class Shelves:
             "sweep": sweep,
             "varied": {name: settings[name] for name in self._varied_in(sweep) if name in settings},
             "script": script_in(kept.about.get("facts", {})),
+            "foreign": is_foreign(kept),
             "problem": kept.problem,
             "returns": returns,
         }

@@ -38,6 +38,8 @@ class KeptRunTold(TypedDict):
     """The settings that are varied in that sweep, as this run has them, its seed aside."""
     script: str
     """Of a training loop that is not ours, the program that it is in; else empty."""
+    foreign: bool
+    """Its training loop is not ours: it can neither go on here nor be branched off from."""
     problem: str
     """Why it cannot be read; empty where it can."""
     returns: list[float | None]

@@ -151,7 +151,7 @@ class Run(TypedDict):
     stored: NotRequired[bool]
     """Whether it is kept on disk."""
     unwritten: str | None
-    """What the disk says, while it does not take what is to be kept; the run goes on."""
+    """What the disk says, while it does not take what is to be kept, or why none of it is; the run goes on."""
     created: str
     """When, in the format of ISO 8601."""
     device: str

@@ -79,7 +79,7 @@ class StateTold(TypedDict):
     """Settings that wait for the next update."""
     cause: Cause | None
     unwritten: str | None
-    """What the disk says, while it does not take what is to be kept; the run goes on."""
+    """What the disk says, while it does not take what is to be kept, or why none of it is; the run goes on."""
     met: Met | None
     """Of a step of size `until` that has come to its condition, until the run goes on."""
 

@@ -49,6 +49,7 @@ class Address:
             parts = urlsplit(link.strip())
             name, _, token = parts.fragment.partition("=")
             valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and name == "token" and bool(token)
+            valid = valid and parts.port != 0  # raises where it is none
         except ValueError:
             raise wrong from None
         if not valid:

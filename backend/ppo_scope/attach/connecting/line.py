@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import random
 import threading
 import time
@@ -33,6 +34,10 @@ OPEN_SECONDS = 5.0
 MOST_WAITING = 256
 """Commands that wait for the loop to come to one of its hooks."""
 FORBIDDEN = 403
+
+SILENT = logging.Logger("ppo-scope line", logging.CRITICAL + 1)
+"""Of the websocket, which would print tracebacks of a broken connection among the training's own lines: that it has
+broken is said once, in a line."""
 
 ABSENT = "PPO Scope is not reached at {place} ({why}). Training goes on; it is tried again every few seconds."
 REFUSED = "PPO Scope at {place} does not show this loop: {why} Training goes on without it."
@@ -177,6 +182,7 @@ class Line:
             open_timeout=OPEN_SECONDS,
             close_timeout=1,
             proxy=None if self._address.is_here else True,
+            logger=SILENT,
         ) as connection:
             connection.send(self._greeting())
             with self._news:

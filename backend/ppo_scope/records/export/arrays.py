@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.records.loading import LoadedRun
+from ppo_scope.records.store import CannotRead
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def write_npz(run: LoadedRun, path: Path) -> list[Path]:
-    """All arrays of a run by their names.
+def write_npz(run: LoadedRun, path: Path) -> tuple[list[Path], list[str]]:
+    """All arrays of a run by their names; and why what is damaged is not among them, a sentence for each.
 
     `series` [R, C] with `series.columns` and `series.update`, `episodes` [E, 4] with `episodes.columns`, `about` as
     JSON; and for each kept state, by the update that it is before, `state.12.theta`, `state.12.adam.mean` and so on,
@@ -23,8 +25,9 @@ def write_npz(run: LoadedRun, path: Path) -> list[Path]:
 
     Raises:
         OSError: it cannot be written.
-        CannotRead: a state is damaged.
     """
+    states, damaged = _those_whole(run.kept, lambda update: run.state_before(update)[1])
+    samples, others = _those_whole(run.collected, run.samples)
     about = {"run": run.id, **run.about, "changes": run.changes, "events": run.events}
     arrays: Arrays = {
         "about": np.array(json.dumps(about)),
@@ -33,18 +36,30 @@ def write_npz(run: LoadedRun, path: Path) -> list[Path]:
         "series.update": run.updates,
         "episodes": run.episode_rows,
         "episodes.columns": np.array(list(run.episode_table())),
-        "states": np.array(run.kept, np.int64),
-        "samples": np.array(run.collected, np.int64),
+        "states": np.array(list(states), np.int64),
+        "samples": np.array(list(samples), np.int64),
     }
-    for update in run.kept:
+    for update, state in states.items():
         name = f"state.{update}"
-        rest = _taken_apart(run.state_before(update)[1], name, arrays)
+        rest = _taken_apart(state, name, arrays)
         arrays[name] = np.array(json.dumps(rest))
-    for update in run.collected:
-        arrays |= {f"samples.{update}.{name}": array for name, array in run.samples(update).items()}
+    for update, collected in samples.items():
+        arrays |= {f"samples.{update}.{name}": array for name, array in collected.items()}
     with path.open("wb") as opened:
         np.savez_compressed(opened, **arrays)  # type: ignore[arg-type]
-    return [path]
+    return [path], damaged + others
+
+
+def _those_whole(updates: Iterable[int], read: Callable[[int], Any]) -> tuple[dict[int, Any], list[str]]:
+    """What is read of each update, and why some of it cannot be: the rest of a run is worth having without it."""
+    found: dict[int, Any] = {}
+    damaged: list[str] = []
+    for update in updates:
+        try:
+            found[update] = read(update)
+        except CannotRead as error:
+            damaged.append(str(error))
+    return found, damaged
 
 
 def _taken_apart(tree: Any, name: str, arrays: Arrays) -> Any:
