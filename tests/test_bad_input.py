@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -83,6 +84,14 @@ def test_a_name_that_no_file_can_have_is_refused_in_a_line(capsys, arguments):
     printed = capsys.readouterr()
     assert len(printed.err.splitlines()) == 1 and printed.out == ""
     assert LONG in printed.err and "too long" in printed.err and "run.csv" not in printed.err
+
+
+def test_who_reads_no_further_ends_a_command_without_a_traceback():
+    begun = [sys.executable, "-m", "ppo_scope", "presets"]
+    with subprocess.Popen(begun, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()  # as `head` does, once it has its lines
+        said = process.stderr.read().decode()
+    assert (said, process.returncode) == ("", 1)
 
 
 def test_nothing_is_trained_for_a_recording_that_could_not_be_written(capsys, monkeypatch, tmp_path):

@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Misuse as error:
         complain(str(error), error.detail)
         return USAGE_ERROR
+    except BrokenPipeError:  # who reads has seen enough: what is still to be flushed goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
@@ -46,9 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # who reads has seen enough: what is still to be flushed goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
