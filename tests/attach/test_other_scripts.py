@@ -181,8 +181,10 @@ def test_a_single_environment_needs_no_axis(monkeypatch, capfd, tmp_path):
 
 
 WHY = {
-    "65536 times: a loss that is scaled, as by a GradScaler": ("loss.backward()", "(65536 * loss).backward()"),
-    "32 times: a loss that is a sum over the samples": ("loss.backward()", "(32 * loss).backward()"),
+    "65536 times: a loss that is scaled is known here where a GradScaler": (
+        "loss.backward()",
+        "(65536 * loss).backward()",
+    ),
     "newvalue is of torch.bfloat16": ("= found[:4]", "= (*found[:3], found[3].bfloat16())"),
 }
 

@@ -7,7 +7,7 @@ puts out is what its distribution, one of torch's, is asked log π of.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Normal
 
 from ppo_scope.attach.policy import AT_ONCE, Policy
+from ppo_scope.attach.single_file.forms import PLAIN
 from ppo_scope.attach.single_file.optimizers import Several, optimizers_in
 from ppo_scope.ppo import distributions
-from ppo_scope.probes.record import Minibatch, Update
+from ppo_scope.probes.record import Floats, Minibatch, Update
 from ppo_scope.probes.subject import Distribution
 
 TRIED = 64
@@ -35,6 +36,9 @@ class Agent(Policy):
         "actor": "policy_trunk",
         "critic": "value_trunk",
     }
+
+    form = PLAIN
+    """How its loss is made of ours: gradients are of its own."""
 
     @classmethod
     def of(cls, variables: Mapping[str, Any], observations: Tensor, actions: Tensor, log_prob: Tensor) -> Agent:
@@ -69,6 +73,15 @@ class Agent(Policy):
     def discrete(self) -> bool:
         """Whether its actions are choices."""
         return isinstance(self.distribution, distributions.Categorical)
+
+    def differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
+        """See `Policy`."""
+        found = super().differentiate(update, minibatch)
+        times = np.float32(self.form.times(int(minibatch.trained.sum())))
+        return found if times == 1 else [times * one for one in found]
+
+    def _value_losses(self, values: Tensor, targets: Tensor, old: Tensor, limit: float | None) -> Tensor:
+        return self.form.value_losses(values, targets, old, limit)
 
     def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
         observations, actions = batch.observations, batch.actions

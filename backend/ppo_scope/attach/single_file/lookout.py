@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ppo_scope.attach.ranks import Ranks
-from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
+from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, first_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
 from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop
 from ppo_scope.attach.watcher import say
@@ -34,6 +34,7 @@ FROM_THE_SECOND = (
     "The PPO at {place} is shown from its second update on: the terms of its loss are differentiated one by one, and "
     "what args do not tell of it, {names}, was known when its first minibatch was over."
 )
+OTHER_FORM = "The PPO at {place} is shown, and {otherwise}."
 AGAIN = (
     "An agent whose run was taken for finished, since another one has made two updates meanwhile, learns on at "
     "{place}: of it nothing more is shown."
@@ -193,7 +194,7 @@ class Lookout:
             self._waiting = None
             return None
         if waiting is None or waiting.code is not found.code or waiting.learner() is not learner_in(found):
-            terms = coefficients_in(found, loss, unsaid)
+            terms = first_in(found, loss, unsaid)
             self._waiting = None if terms.whole else Waiting(found, learner_in(found))
             if self._waiting is not None:
                 self._waiting.coefficients = terms
@@ -220,6 +221,8 @@ class Lookout:
             self._refuse(found, NOT_KNOWN.format(error=error))
         if ranks.agree(loop is not None and not (ranks.together and loop.watcher.off)) and loop is not None:
             self._turns[loop] = loop.index, 0
+            if loop.form.sentence:
+                say(OTHER_FORM.format(place=found.place, otherwise=loop.form.sentence))
             return loop
         if loop is not None:
             loop.watcher.close(finished=False)

@@ -28,15 +28,15 @@ from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
+from ppo_scope.attach.single_file.checking import NEARLY, check, check_moved
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
+from ppo_scope.attach.single_file.forms import PLAIN, Form, forms_of
 from ppo_scope.attach.single_file.named import (
-    NEARLY,
+    CLOSE,
     Found,
     Unlike,
     alpha_of,
     brief_of,
-    check,
-    check_moved,
     facts_in,
     found_in,
     is_too_far,
@@ -51,6 +51,7 @@ from ppo_scope.attach.single_file.scripted import Scripted, ScriptForm
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
+LIBRARY = "a PPO in one file"
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "max_grad_norm", "target_kl")
 ROLLED = ("rewards", np.float32), ("dones", np.bool_)
 """What a rollout has of every step."""
@@ -109,10 +110,12 @@ class NamedLoop(Loop):
         self._drops = False  # a smaller minibatch than the others: its samples are left out
         self._said: Any = None  # what its facts were read of
         self._facts = facts_in(found, alpha_of(found, self.optimizer), self._coefficients)
-        self._check(found, loss)
+        self.form = PLAIN
+        """How its loss is made of ours."""
+        self._check(found, loss, first=True)
         self.found = found
         """Its variables, at the latest minibatch."""
-        self._loss = loss.detach()  # of the latest minibatch
+        self._loss = self.form.undone(found, loss.detach())  # of the latest minibatch
         self._advantages: Tensor | None = None  # of the latest update
         self._first_to_step: Any = None  # of the optimizers, in the update under way
         self._steps, self._steps_each = 0, max(1, len(self._optimizers))  # of the latest minibatch, and of a whole one
@@ -139,7 +142,7 @@ class NamedLoop(Loop):
         whole = found["observations"], found["actions"], places, found["log_prob"]
         remembering = RememberingAgent.in_sequences(found.variables, *whole)
         self.policy: Agent = remembering or Agent.of(found.variables, *sample)
-        self._weights = self.policy.places()
+        self.policy.form, self._weights = self.form, self.policy.places()
         space = self._acting.observation_space
         self.observation_space = space
         seen = found["observations"]
@@ -153,7 +156,7 @@ class NamedLoop(Loop):
             self,
             self._facts,
             address=server_of(url, say) if self._reports else None,
-            library="a PPO in one file" + (f", its agent {number}" if number > 1 else ""),
+            library=", ".join(filter(None, (LIBRARY, f"its agent {number}" if number > 1 else "", self.form.brief))),
             changeable=(*changeable, *(["learning_rate"] if alpha else [])),
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
@@ -209,7 +212,7 @@ class NamedLoop(Loop):
             self._update.known["gradient_kept"] = has_gradient(self._first_to_step)
         if self._count:
             self._steps_each = max(1, self._steps)
-        self._steps, self._loss = 0, loss.detach()
+        self._steps, self._loss = 0, self.form.undone(found, loss.detach())
         self._cut.clear()
         if self._count == self._whole:
             self._count_anew(found)
@@ -225,7 +228,7 @@ class NamedLoop(Loop):
         still = self._still_there(found)
         anothers = self._is_anothers(found)
         if anothers and len(still) < len(BOTH):
-            self.finish(stopped_by_kl=True)  # whatever is left of the one before was not to be
+            self.finish(stopped_by_kl=self._is_cut_short())  # whatever is left of the one before was not to be
             self._collected(found, loss)
         if self._update is None or self.watcher.off:
             return
@@ -235,9 +238,11 @@ class NamedLoop(Loop):
             return
         if len(still) == len(BOTH):
             if self._unsaid and self._count == 1:
-                self._terms = self._terms.plus(coefficients_in(found, loss, self._unsaid))
+                self._terms = self._terms.plus(coefficients_in(found, loss, self._unsaid, self.form))
             if self._steps < self._steps_each and reaches(loss, self._weights):
-                self._loss = self._loss + loss.detach()  # terms that are differentiated one by one add up to it
+                self._loss = self._loss + self.form.undone(
+                    found, loss.detach()
+                )  # terms that are differentiated one by one add up to it
         elif still:
             old, new = (found.called[name] for name in sorted(BOTH, key=lambda name: name not in still))
             self._lose(BY_HALVES.format(old=old, new=new))
@@ -292,7 +297,8 @@ class NamedLoop(Loop):
             return
         self._over = True
         self._compare_coefficients()
-        self._update.known["told_loss"] = float(self._loss)
+        if self.form.delta is None:  # else it has another value loss than ours
+            self._update.known["told_loss"] = float(self._loss)
         known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
         self._update.known |= known
         self._updated(stopped_by_kl=stopped_by_kl)
@@ -315,12 +321,16 @@ class NamedLoop(Loop):
         """Whether it moves the agent: what is learned besides may have one of its own."""
         return any(one is optimizer for one in self._optimizers) or moves(optimizer, self._weights)
 
+    def _is_cut_short(self) -> bool:
+        """Whether minibatches of the update under way have not come. A GradScaler may leave out the last one's step."""
+        return self._count < self._per_epoch * self._facts.epochs
+
     def _lose(self, why: str) -> None:
         sentence = ANOTHER.format(index=self._index, why=why)
         say(sentence)
         self.watcher.close(cause={"summary": sentence})
 
-    def _check(self, found: Found, loss: Tensor) -> None:
+    def _check(self, found: Found, loss: Tensor, *, first: bool = False) -> None:
         """Whether they are what they are called; where c₁ and c₂ of `args` are not those of the loss, as where they
         fall by themselves, or the value loss has no ½, with those of the loss from now on.
 
@@ -328,23 +338,36 @@ class NamedLoop(Loop):
             Unlike: they are not.
         """
         try:
-            self._sound = (check_moved if self._unsaid else check)(found, loss, self._facts)
+            self._sound = (check_moved if self._unsaid else check)(found, loss, self._facts, self.form)
         except Unlike as why:
-            said, self._unsaid = self._unsaid, tuple(SYMBOLS)
-            try:
-                self._terms = coefficients_in(found, loss, self._unsaid)
-                self._coefficients = self._terms.settings(self._unsaid)
-                if not check_moved(found, loss, self._facts_now(found)):  # where all is divided by 2, these are too
-                    raise Unlike
-            except Unlike:
-                self._unsaid = said
+            before = self.form, self._unsaid, self._coefficients
+            others = forms_of(found, loss) if first else []
+            tried = [(form, unsaid) for form in others for unsaid in (self._unsaid, tuple(SYMBOLS))]
+            if not any(self._is_made_so(found, loss, *one) for one in [(self.form, tuple(SYMBOLS)), *tried]):
+                self.form, self._unsaid, self._coefficients = before
                 raise why from None
+
+    def _is_made_so(self, found: Found, loss: Tensor, form: Form, unsaid: tuple[str, ...]) -> bool:
+        """Whether the loss is of this form, with those of its coefficients that `args` do not tell; then it is so."""
+        self.form, self._unsaid = form, unsaid
+        try:
+            terms = coefficients_in(found, loss, tuple(SYMBOLS), form)
+            self._terms = terms if unsaid else Coefficients()
+            self._coefficients = terms.settings(unsaid) if unsaid else {}
+            facts = self._facts_now(found)
+            like = all(
+                isclose(one, getattr(facts, name), rel_tol=CLOSE)
+                for name, one in terms.settings(tuple(SYMBOLS)).items()
+            )
+            return like and check_moved(found, loss, facts, form)
+        except Unlike:
+            return False
 
     def _is_still_like_it(self, found: Found, loss: Tensor) -> bool:
         """Whether a later minibatch of the update is what it is taken for, too."""
         self._to_check -= {self._count}
         try:
-            self._sound = check_moved(found, loss, self._facts)
+            self._sound = check_moved(found, loss, self._facts, self.form)
         except Unlike as why:
             self._lose(str(why))
             return False
@@ -373,7 +396,7 @@ class NamedLoop(Loop):
         self._index += 1
         self._optimizers = optimizers_in(found.variables)
         if self._unsaid:
-            self._terms = coefficients_in(found, loss, self._unsaid)
+            self._terms = coefficients_in(found, loss, self._unsaid, self.form)
             if self._terms.whole:  # it may let them fall
                 self._coefficients = self._terms.settings(self._unsaid)
         before, facts = self._facts, self._facts_now(found)

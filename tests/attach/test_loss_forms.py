@@ -1,0 +1,176 @@
+"""Losses that are ours but for a factor, or but for how errors of V count: shown by our definition, and what they are
+is said.
+"""
+
+import numpy as np
+import pytest
+
+from ppo_scope.probes.record import PhaseKind
+from tests.attach.one_file_followed import changed, followed, plain
+
+TERMS = "policy_loss", "value_loss", "entropy", "loss"
+SCALED = (
+    (
+        "    layout = args.num_steps",
+        '    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=5)\n    layout = args.num_steps',
+    ),
+    ("                    loss.backward()", "                    scaler.scale(loss).backward()"),
+    (
+        "                    nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)\n"
+        "                    optimizer.step()\n"
+        "                print",
+        "                    scaler.unscale_(optimizer)\n"
+        "                    nn.utils.clip_grad_norm_(agent.parameters(), args.max_grad_norm)\n"
+        "                    scaler.step(optimizer)\n"
+        "                    scaler.update()\n"
+        "                print",
+    ),
+)
+SUMMED = (
+    ("* clipped).mean()", "* clipped).sum()"),
+    ("0.5 * off.mean()", "0.5 * off.sum()"),
+    ("args.ent_coef * entropy.mean() + args", "args.ent_coef * entropy.sum() + args"),
+    ("(pg_loss, v_loss, entropy.mean(), loss)", "(pg_loss / 32, v_loss / 32, entropy.mean(), loss / 32)"),
+)
+HALVED = ("                    loss.backward()", "                    (loss / 2).backward()")
+WITHOUT_HALF = (
+    ("v_loss = 0.5 * off.mean()", "v_loss = nn.functional.mse_loss(newvalue, b_returns[mb_inds])"),
+    ("args.clip_vloss = 0.5, 0.01, True, True, True", "args.clip_vloss = 0.5, 0.01, True, True, False"),
+)
+FACTORS = {
+    "divided": ((HALVED,), ("--raw", "--apart", "gathered"), "its loss is L / 2", 0.5),
+    "divided, no half": ((HALVED, *WITHOUT_HALF), ("--raw", "--apart", "gathered"), "its loss is L / 2", 0.5),
+    "summed": (SUMMED, ("--raw",), "its loss is B·L", 32.0),
+    "summed, normal": (SUMMED, ("--continuous",), "its loss is B·L", 32.0),
+    "scaled": (SCALED, ("--raw",), "its loss is s·L", 1.0),
+    "scaled, divided": (
+        (*SCALED[:1], (SCALED[1][0], "                    scaler.scale(loss / 2).backward()"), SCALED[2]),
+        ("--raw", "--apart", "gathered"),
+        "its loss is s·L / 2",
+        0.5,
+    ),
+}
+
+
+PRINTED = "json.dumps([one.item() for one in ("
+CLIPPED = PRINTED, f"{PRINTED}((ratio - 1).abs() > args.clip_coef).float().mean(), "
+
+
+def shown_of(minibatch, half):
+    """As the scripts of these tests print a minibatch: the share beyond the clip, and its terms."""
+    beyond = (minibatch.logratio.exp() - 1).abs() > 0.2
+    terms = [float(getattr(minibatch, term)) * (half if term == "value_loss" else 1.0) for term in TERMS]
+    return [float(beyond.float().mean()), *terms]
+
+
+def follow(monkeypatch, capfd, script, options, half):
+    """(what has looked out, minibatches as they are shown, as they are printed, what was said): of gradients by term
+    it is seen that they make the norm that the script cuts off, and of weights that they are those of the script alone.
+    """
+    numbers, digest = plain(*options, script=script)
+    shown, made, updates = [], {}, []
+
+    def at(loop, phase):
+        update, settings = phase.update, phase.update.settings
+        if phase.kind is PhaseKind.LOSS:
+            one = update.minibatches[-1]
+            shown.append(shown_of(one, half))
+            weights, gradients = (1.0, settings.value_coef, -0.01), loop.policy.differentiate(update, one)
+            whole = sum(weight * gradient for weight, gradient in zip(weights, gradients, strict=True))
+            if "gathered" in options and len(update.told) % 2 == 0:
+                whole += made["before"]
+            made["before"] = whole
+        elif phase.kind is PhaseKind.GRADIENT:
+            norm = float(update.gradient_norms[len(update.told) - 1])
+            assert norm == pytest.approx(np.linalg.norm(made["before"]), rel=1e-4), "its own"
+        elif phase.kind is PhaseKind.UPDATE:
+            assert not update.stopped_by_kl and (settings.clip_range, settings.entropy_coef) == (0.2, 0.01)
+            updates.append((settings.value_coef, update.known.get("told_loss"), len(shown)))
+
+    lookout, printed = followed(monkeypatch, capfd, *options, at=at, script=script)
+    assert printed.out.splitlines()[-1] == digest and len(shown) == len(numbers)
+    return lookout, np.array(shown), numbers, printed.err, updates
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_a_loss_that_is_ours_times_a_factor_is_shown_by_our_definition(name, monkeypatch, capfd, tmp_path):
+    changes, options, said, times = FACTORS[name]
+    script, options = changed(tmp_path, *changes, CLIPPED), (*options, "--iterations", "2")
+    half = 1.0 if "no half" in name else 0.5
+    lookout, shown, numbers, err, updates = follow(monkeypatch, capfd, script, options, half)
+    assert shown == pytest.approx(numbers, rel=1e-5, abs=1e-6) and (shown[:, 0].max() > 0 or half == 1)
+    assert [coef for coef, *_ in updates] == [half * 0.5] * 2
+    assert [told for _, told, _ in updates] == pytest.approx(
+        [numbers[count - 1, -1] for *_, count in updates], rel=1e-5
+    )
+    assert f"is shown, and {said}" in err
+    assert lookout.loop.form.times(32) == times and lookout.loop.form.brief == said
+
+
+SQUARES = (
+    ("entropy.mean(), loss)]))", "entropy.mean(), loss, (newvalue - b_returns[mb_inds]).square().mean())]))"),
+    ("args.clip_vloss = 0.5, 0.01, True, True, True", "args.clip_vloss = 0.5, 0.01, True, True, False"),
+)
+VALUE_LOSSES = {
+    "smooth_l1_loss(newvalue, b_returns[mb_inds])": (1.0, 0.25),
+    "huber_loss(newvalue, b_returns[mb_inds], delta=2.5)": (2.5, 0.25),
+    "smooth_l1_loss(newvalue, b_returns[mb_inds], beta=2.0)": (2.0, 0.125),
+}
+
+
+@pytest.mark.parametrize(("loss", "told"), [*((loss, True) for loss in VALUE_LOSSES), (list(VALUE_LOSSES)[1], False)])
+def test_a_huber_value_loss_is_shown_by_our_definition_with_its_own_gradients(loss, told, monkeypatch, capfd, tmp_path):
+    delta, coef = VALUE_LOSSES[loss]
+    untold = [(', "vf_coef": 0.5', ""), ("args.vf_coef * v_loss", "0.5 * v_loss")] * (not told)
+    own = ("v_loss = 0.5 * off.mean()", f"v_loss = nn.functional.{loss}")
+    script, options = changed(tmp_path, own, *SQUARES, *untold, CLIPPED), ("--raw", "--iterations", "2")
+    lookout, shown, numbers, err, updates = follow(monkeypatch, capfd, script, options, 1.0)
+    beyond, policy, _, entropy, _, squares = numbers.T
+    by_ours = np.stack([beyond, policy, squares, entropy, policy + coef * squares - 0.01 * entropy], axis=1)
+    assert shown == pytest.approx(by_ours, rel=1e-5, abs=1e-6)
+    assert [(found, told) for found, told, _ in updates] == [(coef, None)] * 2
+    assert lookout.loop.form.brief == f"its value loss is Huber's, δ = {delta:g}"
+    assert f"beyond {delta:g} in proportion (Huber, smooth L1): L_VF and L are by our definition" in err
+    assert ("value_coef" in lookout.loop.watcher.orders.changeable) is (told and coef == 0.25)
+
+
+DIVIDED_ONE_BY_ONE = ("                        term.backward()", "                        (term / 2).backward()")
+REFUSED = {
+    "Huber of which no error tells δ": (
+        ("v_loss = 0.5 * off.mean()", "v_loss = nn.functional.smooth_l1_loss(newvalue, b_returns[mb_inds])"),
+        *SQUARES,
+        (', "vf_coef": 0.5', ""),
+        ("args.vf_coef * v_loss", "0.5 * v_loss"),
+    ),
+    "a factor that is no part": (("loss.backward()", "(0.3 * loss).backward()"),),
+    "a factor for one term": (
+        HALVED,
+        ("args.ent_coef * entropy.mean() + args", "args.ent_coef * entropy.square().mean() + args"),
+    ),
+    "Huber of V that is clipped": (
+        ("v_loss = 0.5 * off.mean()", "v_loss = nn.functional.smooth_l1_loss(newvalue, b_returns[mb_inds])"),
+    ),
+    "Huber of other targets": (
+        ("v_loss = 0.5 * off.mean()", "v_loss = nn.functional.smooth_l1_loss(newvalue, 1.1 * b_returns[mb_inds])"),
+        *SQUARES,
+    ),
+    "a root of squares": (
+        ("v_loss = 0.5 * off.mean()", "v_loss = (1 + (newvalue - b_returns[mb_inds]).square()).sqrt().mean()"),
+        *SQUARES,
+    ),
+    "a part and something besides": (("loss.backward()", "(loss / 2 + 0.01).backward()"),),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_proven_is_refused(name, monkeypatch, capfd, tmp_path):
+    script = changed(tmp_path, *REFUSED[name])
+    lookout, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "1", script=script)
+    assert lookout.loop is None and printed.err.count(" is not shown: ") == 1
+    assert len(printed.out.splitlines()[-1]) == 64, "its digest"
+
+
+def test_terms_that_are_differentiated_one_by_one_are_not_known_divided(monkeypatch, capfd, tmp_path):
+    script = changed(tmp_path, DIVIDED_ONE_BY_ONE)
+    lookout, printed = followed(monkeypatch, capfd, "--raw", "--apart", "terms", "--iterations", "1", script=script)
+    assert lookout.loop is None and "its loss is " in printed.err
