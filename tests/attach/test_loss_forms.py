@@ -174,3 +174,45 @@ def test_terms_that_are_differentiated_one_by_one_are_not_known_divided(monkeypa
     script = changed(tmp_path, DIVIDED_ONE_BY_ONE)
     lookout, printed = followed(monkeypatch, capfd, "--raw", "--apart", "terms", "--iterations", "1", script=script)
     assert lookout.loop is None and "its loss is " in printed.err
+
+
+POLICY_LOSS = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
+
+
+def capped(cap):
+    """A dual clip, in the place of the clip."""
+    return (
+        POLICY_LOSS,
+        "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped)\n"
+        f"                capped = torch.min(pg_loss, -{cap} * mb_advantages)\n"
+        "                pg_loss = torch.where(mb_advantages < 0, capped, pg_loss).mean()",
+    )
+
+
+FAST = "args.clip_vloss = 0.5, 0.01,", "args.clip_vloss = 5.0, 0.1,"
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("kind", ["--raw", "--continuous"])
+def test_c_of_a_dual_clip_is_found_from_the_samples_that_reach_it(kind, told, monkeypatch, capfd, tmp_path):
+    cap = "args.dual_clip" if told else "1.25"
+    args = [("    return args\n", "    args.dual_clip = 1.25\n    return args\n")] * told
+    script = changed(tmp_path, capped(cap), FAST, *args, CLIPPED)
+    options = kind, "--iterations", "4"
+    numbers, digest = plain(*options, script=script)
+    caps, shown, reached = [], [], []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            for one in phase.update.minibatches:
+                shown.append(shown_of(one, 0.5))
+                reached.append(bool(((one.logratio.exp() > 1.25) & (one.advantages < 0)).any()))
+            caps.append(phase.update.settings.ratio_cap)
+
+    _, printed = followed(monkeypatch, capfd, *options, at=at, script=script)
+    assert printed.out.splitlines()[-1] == digest and any(reached), printed.err
+    since = caps.index(1.25)
+    assert caps[since:] == [1.25] * (4 - since) and not (told and since)
+    assert ("a second clip, at c = 1.25 (dual clip)" in printed.err) is not told
+    assert np.array(shown)[12 * since :] == pytest.approx(numbers[12 * since :], rel=1e-5, abs=1e-5)
+    assert any(reached[12 * since :])

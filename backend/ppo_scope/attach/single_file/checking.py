@@ -68,7 +68,7 @@ def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
     steps = found.variables.get("values")
     if isinstance(steps, Tensor) and tuple(steps.shape) == layout and not torch.equal(steps.flatten(), found["values"]):
         raise Unlike("b_values does not hold values step by step")
-    theirs, parts = float(form.undone(found, loss.detach())), _parts(found, facts, form)
+    theirs, parts = float(form.undone(found, loss.detach())), parts_of_minibatch(found, facts, form)
     ours = parts.policy_loss + parts.value_term - parts.entropy_term
     if of_itself and not torch.equal(ratio, expected):
         return False
@@ -81,7 +81,7 @@ def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
     return True
 
 
-def _parts(found: Found, facts: Facts, form: Form) -> Parts:
+def parts_of_minibatch(found: Found, facts: Facts, form: Form) -> Parts:
     """What the loss of the minibatch at hand is made of; its value loss as the script has it."""
     told, places = brief_of(found).told(), places_of(found)
     old_values, old_log_prob, targets = (found[name].detach()[places] for name in ("values", "log_probs", "targets"))

@@ -218,6 +218,8 @@ def facts_in(
         told["gae_lambda"] = 1.0
     if "value_coef" in told:
         told["value_coef"] = HALF * float(told["value_coef"])
+    if not _caps(told.get("ratio_cap"), settings["clip_range"]):
+        told.pop("ratio_cap", None)
     told |= coefficients
     for name in ("clip_range", "entropy_coef"):
         told[name] = float(told[name])
@@ -231,6 +233,11 @@ def facts_in(
     whole, left = divmod(steps * rows, len(found["samples"]))  # args may say less than the script cuts
     told["minibatches"] = whole + (left > 0 and not drops)
     return facts_of({**told, "num_envs": rows, "rollout_steps": steps, "seed": int(getattr(args, "seed", 0) or 0)})
+
+
+def _caps(cap: Any, clip_range: Any) -> bool:
+    """Whether it is c of a dual clip, and no switch: a number beyond 1 + ε."""
+    return isinstance(cap, float | int) and not isinstance(cap, bool) and cap > 1.0 + float(clip_range)
 
 
 def learner_in(found: Found) -> Any:

@@ -30,6 +30,7 @@ from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
 from ppo_scope.attach.single_file.checking import NEARLY, check, check_moved
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
+from ppo_scope.attach.single_file.dual_clip import cap_in
 from ppo_scope.attach.single_file.forms import PLAIN, Form, forms_of
 from ppo_scope.attach.single_file.named import (
     CLOSE,
@@ -70,6 +71,10 @@ BY_HALVES = (
     "first term of a minibatch's loss is differentiated"
 )
 ADDED = "what its losses of one minibatch have in them is not {names} any more: {old} before, and {new} now"
+CAPPED = (
+    "In update {index} samples with Â < 0 have gone as far as a second clip, at c = {cap:g} (dual clip): it is found "
+    "from the loss, and shown from this update on."
+)
 ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
 
 
@@ -103,6 +108,7 @@ class NamedLoop(Loop):
         super().__init__()
         self._unsaid = unsaid_in(found)  # of c₁ and c₂: those that only the loss tells
         self._coefficients = {} if coefficients is None else coefficients.settings(self._unsaid)
+        self._cap: dict[str, float] = {}  # c, where samples have told it
         self._terms = Coefficients()  # of the first minibatch of this update
         self._ranks, self._reports = ranks, rank_here() == 0
         self._optimizers = optimizers_in(found.variables)
@@ -161,7 +167,7 @@ class NamedLoop(Loop):
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
-            unnamed=self._unsaid,
+            unnamed=(*self._unsaid, *(["ratio_cap"] if self._facts.ratio_cap is None else [])),
         )
 
     @property
@@ -369,9 +375,33 @@ class NamedLoop(Loop):
         try:
             self._sound = check_moved(found, loss, self._facts, self.form)
         except Unlike as why:
+            if self._is_capped(found, loss):
+                return True
             self._lose(str(why))
             return False
         return True
+
+    def _is_capped(self, found: Found, loss: Tensor) -> bool:
+        """Whether it has a second clip, which samples have reached now for the first time."""
+        update, before = self._update, self._facts
+        if update is None or before.ratio_cap is not None:
+            return False
+        cap = cap_in(found, loss, before, self.form)
+        if cap is None:
+            return False
+        self._cap = {"ratio_cap": cap}
+        try:
+            if check_moved(found, loss, self._facts_now(found), self.form):
+                say(CAPPED.format(index=self._index, cap=cap))
+                update.turns_out(self._facts)
+                if self._reports:
+                    self.watcher.changed("ratio_cap", None, cap, self._index)
+                return True
+        except Unlike:
+            pass
+        self._cap = {}
+        self._facts_now(found)
+        return False
 
     @guarded
     def _compare_coefficients(self) -> None:
@@ -444,10 +474,11 @@ class NamedLoop(Loop):
 
     def _facts_now(self, found: Found) -> Facts:
         """As a rule they are what they were, but for α."""
-        said = *settings_in(found), *self._coefficients.values()
+        coefficients = {**self._coefficients, **self._cap}
+        said = *settings_in(found), *coefficients.values()
         alpha = alpha_of(found, self.optimizer)
         if said != self._said or alpha is None:
-            self._said, self._facts = said, facts_in(found, alpha, self._coefficients, drops=self._drops)
+            self._said, self._facts = said, facts_in(found, alpha, coefficients, drops=self._drops)
         elif alpha != self._facts.learning_rate:
             self._facts = self._facts.at(alpha)
         return self._facts
