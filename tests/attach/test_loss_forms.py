@@ -4,6 +4,7 @@ is said.
 
 import numpy as np
 import pytest
+import torch
 
 from ppo_scope.probes.record import PhaseKind
 from tests.attach.one_file_followed import changed, followed, plain
@@ -216,3 +217,37 @@ def test_c_of_a_dual_clip_is_found_from_the_samples_that_reach_it(kind, told, mo
     assert ("a second clip, at c = 1.25 (dual clip)" in printed.err) is not told
     assert np.array(shown)[12 * since :] == pytest.approx(numbers[12 * since :], rel=1e-5, abs=1e-5)
     assert any(reached[12 * since :])
+
+
+ASKED = "found = agent.get_action_and_value(b_obs[mb_inds], *memory, b_actions[mb_inds])"
+ACTED = "action, logprobs[step], _, value, *after = agent.get_action_and_value(next_obs, *memory)"
+HALVES = 'with torch.autocast("cpu", dtype=torch.bfloat16):\n' + 5 * "    "
+
+
+@pytest.mark.parametrize("acts", ["in half precision", "in single precision"])
+def test_log_probabilities_and_values_of_half_precision_are_shown_as_they_are(acts, monkeypatch, capfd, tmp_path):
+    """S is the mean of what is in half precision, taken in double; the script's own is rounded."""
+    halves = [(ACTED, HALVES + ACTED)] * ("half" in acts)
+    script = changed(tmp_path, (ASKED, HALVES + ASKED), *halves, CLIPPED)
+    numbers, digest = plain("--raw", "--iterations", "3", script=script)
+    shown, dtypes = [], set()
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.LOSS:
+            shown.append(shown_of(phase.update.minibatches[-1], 0.5))
+            dtypes.update(loop.found.variables[name].dtype for name in ("newlogprob", "newvalue", "entropy"))
+
+    lookout, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "3", at=at, script=script)
+    assert printed.out.splitlines()[-1] == digest and dtypes == {torch.bfloat16}, printed.err
+    assert "nothing more is shown" not in printed.err
+    findings = {one["name"]: one for one in lookout.loop.watcher._report._health.findings()}
+    assert not any(one["severity"] == "error" for one in findings.values()), findings
+    assert ("ratio_not_one" in findings) is ("single" in acts)
+    if "single" in acts:
+        assert "another precision (bfloat16" in findings["ratio_not_one"]["cause"]
+    shown = np.array(shown)
+    assert shown.shape == numbers.shape and lookout.loop.index == 3
+    assert shown[:, :3] == pytest.approx(numbers[:, :3], rel=1e-5, abs=1e-6)
+    assert shown[:, 3] == pytest.approx(numbers[:, 3], rel=2**-8) and shown[:, 4] == pytest.approx(
+        numbers[:, 4], abs=1e-4
+    )

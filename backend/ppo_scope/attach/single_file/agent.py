@@ -17,7 +17,7 @@ from torch.distributions import Categorical, Normal
 
 from ppo_scope.attach.policy import AT_ONCE, Policy
 from ppo_scope.attach.single_file.forms import PLAIN
-from ppo_scope.attach.single_file.optimizers import Several, optimizers_in
+from ppo_scope.attach.single_file.optimizers import Several, agent_in, optimizers_in
 from ppo_scope.ppo import distributions
 from ppo_scope.probes.record import Floats, Minibatch, Update
 from ppo_scope.probes.subject import Distribution
@@ -50,8 +50,8 @@ class Agent(Policy):
             actions: [B, …] theirs, and
             log_prob: [B] log π(a|s) under the present weights: it is asked for nothing where it tells something else.
         """
-        module = variables.get("agent")
-        if not isinstance(module, nn.Module):
+        module = agent_in(variables)
+        if module is None:
             groups = Several.of(optimizers_in(variables)).param_groups
             module = nn.Module()
             module.weights = nn.ParameterList({id(one): one for group in groups for one in group["params"]}.values())
@@ -173,11 +173,11 @@ def meant_by(outputs: Any, actions: Tensor, log_prob: Tensor, expected: Tensor) 
         said = meant.evaluate(put_out, acted)[0]
     except (RuntimeError, IndexError):  # outputs of other shapes than these actions have
         return None
-    return meant if _agree(said.to(expected), expected) else None
+    return meant if _agree(said.to(expected.device), expected) else None
 
 
 def _agree(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.allclose(one, other, atol=AGREES, rtol=AGREES)
+    return one.shape == other.shape and torch.allclose(one.float(), other.float(), atol=AGREES, rtol=AGREES)
 
 
 def distribution_of(found: Categorical | Normal) -> Distribution:

@@ -14,14 +14,25 @@ from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.late import Brought
 from ppo_scope.attach.record import Habits, minibatches_of, seen_of
 from ppo_scope.attach.single_file.forms import PLAIN, Form
-from ppo_scope.attach.single_file.named import CLOSE, NAMES, OPTIONAL, Found, Unlike, brief_of, layout_of, places_of
+from ppo_scope.attach.single_file.named import (
+    CLOSE,
+    NAMES,
+    OPTIONAL,
+    Found,
+    Unlike,
+    brief_of,
+    layout_of,
+    places_of,
+    rough_of,
+)
 from ppo_scope.diagnosis.told_loss import Parts, mistake_in, parts_of
 from ppo_scope.ppo import by_hand
 from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.record import Floats
 
 EXACT, NEARLY = 1e-6, 1e-5
-COARSE = (torch.float16, torch.bfloat16)
+MAY_BE_HALVES = ("log_prob", "value", "entropy")
+"""What may be of half precision, as `autocast` leaves it: it is shown as it is, and meets numbers of single one."""
 NO_SCALER = "a loss that is scaled is known here where a GradScaler of torch.amp is among the script's variables"
 NOT_SO_MANY = "a sum over the samples it is not by its gradients"
 NO_PART = (
@@ -58,7 +69,7 @@ def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
         if found[name].shape != (count,) and not column:
             shape = tuple(found[name].shape)
             raise Unlike(f"{NAMES[name][0]} has the shape {shape}, and the minibatch {count} samples")
-        if found[name].dtype in COARSE:
+        if rough_of(found[name]) and name not in MAY_BE_HALVES:
             raise Unlike(f"{found.called[name]} is of {found[name].dtype}, and single precision is known here")
     expected = torch.exp(found["log_prob"].detach() - found["log_probs"].detach()[places_of(found)])
     ratio = found["ratio"].detach()
@@ -72,7 +83,7 @@ def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
     ours = parts.policy_loss + parts.value_term - parts.entropy_term
     if of_itself and not torch.equal(ratio, expected):
         return False
-    if isfinite(theirs) and not _is_some_of(theirs, parts):
+    if isfinite(theirs) and not _is_some_of(theirs, parts, _rounded_away(found, parts, facts)):
         if _is_mistaken(theirs, parts, facts):
             return False
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
@@ -95,11 +106,21 @@ def parts_of_minibatch(found: Found, facts: Facts, form: Form) -> Parts:
     return Parts(*parts[:6], value_term=facts.value_coef * float(value_loss), entropy_term=parts.entropy_term)
 
 
-def _is_some_of(theirs: float, parts: Parts) -> bool:
-    """Whether it is a loss, or those of its terms that are differentiated first where that is done one by one."""
+def _rounded_away(found: Found, parts: Parts, facts: Facts) -> float:
+    """By how much c₂·S is off where a mean is taken in half precision."""
+    entropy = found.get("entropy")
+    if entropy is None or not rough_of(entropy):
+        return 0.0
+    return abs(float(facts.entropy_coef * entropy.detach().mean()) - parts.entropy_term)
+
+
+def _is_some_of(theirs: float, parts: Parts, more: float) -> bool:
+    """Whether it is a loss, or those of its terms that are differentiated first where that is done one by one; `more`:
+    by which it may be off besides.
+    """
     terms = parts.policy_loss, parts.value_term, -parts.entropy_term
     sums = (sum(some) for count in range(1, 1 + len(terms)) for some in combinations(terms, count))
-    near = NEARLY * max(1.0, abs(theirs), float(np.abs(parts.advantages).mean()))
+    near = NEARLY * max(1.0, abs(theirs), float(np.abs(parts.advantages).mean())) + more
     return any(abs(one - theirs) <= near for one in sums)
 
 
@@ -133,11 +154,11 @@ def check_moved(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) ->
     least = unclipped * (unclipped <= clipped)
     by_mistake = (-slopes, least, -least, unclipped, -used, len(ratio) * slopes)  # as `MISTAKES` have them
     sure = np.min([np.abs(ratio - edge) for edge in edges], axis=0) > NEARLY  # there a rounding decides
-    size = CLOSE * np.abs(used * ratio).max()
+    size = CLOSE * np.abs(used * ratio).max() + rough_of(gradient) * np.abs(theirs)
     more = (0.0, facts.entropy_coef)  # where the entropy is −log π
 
     def is_like(one: Floats) -> bool:
-        return any((np.abs(theirs - one - rest)[sure] <= size).all() for rest in more)
+        return any((np.abs(theirs - one - rest) <= size)[sure].all() for rest in more)
 
     if is_like(slopes):
         return True

@@ -23,6 +23,7 @@ from ppo_scope.attach.ranks import Ranks
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, first_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
 from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop
+from ppo_scope.attach.single_file.optimizers import agent_in
 from ppo_scope.attach.watcher import say
 
 EUCLIDEAN = 2.0
@@ -211,8 +212,7 @@ class Lookout:
     def _begin_run(
         self, found: Found, loss: Tensor, terms: Coefficients | None, waited: Waiting | None
     ) -> NamedLoop | None:
-        agent = found.variables.get("agent")
-        ranks, loop = Ranks(agent if isinstance(agent, nn.Module) else None), None
+        ranks, loop = Ranks(agent_in(found.variables)), None
         try:
             loop = NamedLoop(found, loss, self._url, ranks, terms, waited, 1 + len(self._turns) + len(self._shown))
         except Unlike as why:

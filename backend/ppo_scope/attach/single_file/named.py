@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.called import HALF, SETTINGS
 from ppo_scope.attach.facts import Facts, facts_of
 from ppo_scope.attach.late import Brief
-from ppo_scope.attach.single_file.optimizers import optimizers_in
+from ppo_scope.attach.single_file.optimizers import agent_in, optimizers_in
 
 NAMES = {
     "observations": ("b_obs",),
@@ -48,6 +48,10 @@ CLOSE = 1e-4
 """Of the largest gradient of a sample, by which another one may be off what it should be: single precision takes off a
 tenth of that.
 """
+
+
+ROUGH = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
+"""Half the spacing of numbers, as `autocast` leaves log π, V and the entropy, and gradients by them."""
 
 
 class Unlike(Exception):
@@ -148,16 +152,21 @@ def names_at(frame: FrameType) -> tuple[list[str], str]:
     return best
 
 
+def rough_of(numbers: Tensor) -> float:
+    """Of a number, by which it may be off in what they are kept in, where that is half precision."""
+    return ROUGH.get(numbers.dtype, 0.0)
+
+
 def brief_of(found: Found, epoch: int = 0) -> Brief:
     """The minibatch at hand."""
-    samples, log_prob, entropy = found["samples"], found["log_prob"].detach(), found.get("entropy")
+    samples, log_prob, entropy = found["samples"], found["log_prob"].detach().float(), found.get("entropy")
     return Brief(
         epoch,
         samples.copy() if isinstance(samples, np.ndarray) else taken(samples),  # the script shuffles them anew
         found["used"].detach(),
-        found["value"].detach().flatten(),
+        found["value"].detach().flatten().float(),
         log_prob,
-        torch.full_like(log_prob, torch.nan) if entropy is None else entropy.detach(),  # unknown, with c₂ = 0
+        torch.full_like(log_prob, torch.nan) if entropy is None else entropy.detach().float(),  # unknown, with c₂ = 0
     )
 
 
@@ -241,9 +250,9 @@ def _caps(cap: Any, clip_range: Any) -> bool:
 
 
 def learner_in(found: Found) -> Any:
-    """What is trained: the agent, or an optimizer where there is none by that name."""
-    agent = found.variables.get("agent")
-    return agent if isinstance(agent, nn.Module) else next(iter(optimizers_in(found.variables)), None)
+    """What is trained: the agent, or an optimizer where there is none that is known."""
+    agent = agent_in(found.variables)
+    return agent if agent is not None else next(iter(optimizers_in(found.variables)), None)
 
 
 def alpha_of(found: Found, optimizer: Any) -> float | None:

@@ -44,6 +44,7 @@ from ppo_scope.attach.single_file.named import (
     layout_of,
     leaks_in,
     learner_in,
+    rough_of,
     settings_in,
 )
 from ppo_scope.attach.single_file.optimizers import Several, moves, optimizers_in, reaches, set_alpha
@@ -223,8 +224,8 @@ class NamedLoop(Loop):
         if self._count == self._whole:
             self._count_anew(found)
         epoch, number = divmod(self._count, self._per_epoch)
-        self._brief.append(brief := brief_of(found, epoch + 1))
-        self._held = brief.log_prob, found["value"].detach()
+        self._brief.append(brief_of(found, epoch + 1))
+        self._held = found["log_prob"].detach(), found["value"].detach()
         self._count, self._within = self._count + 1, (epoch + 1, number + 1)
 
     @guarded
@@ -459,6 +460,8 @@ class NamedLoop(Loop):
         update.known["log_probs_anew"] = float(found["advantages"] is self._advantages)
         self._advantages, self._first_to_step = found["advantages"], None
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
+        if rough_of(found["log_prob"]):
+            update.known["log_prob_of_halves"] = 1.0
         if (late := self._acting.resets_late) is not None:
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
         args = found["args"]
