@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from ppo_scope.probes.record import PhaseKind
+from tests.attach.elsewhere import rows_of, the_run, waiting_server
 from tests.attach.one_file_followed import changed, followed, plain
+from tests.programs import trained
 
 TERMS = "policy_loss", "value_loss", "entropy", "loss"
 SCALED = (
@@ -251,3 +253,43 @@ def test_log_probabilities_and_values_of_half_precision_are_shown_as_they_are(ac
     assert shown[:, 3] == pytest.approx(numbers[:, 3], rel=2**-8) and shown[:, 4] == pytest.approx(
         numbers[:, 4], abs=1e-4
     )
+
+
+def test_an_update_whose_last_step_a_scaler_leaves_out_is_whole(monkeypatch, capfd, tmp_path):
+    unscaled = "                    scaler.unscale_(optimizer)\n"
+    skipped = f"                    if minibatch == 12:\n{6 * '    '}agent.critic[0].weight.grad.fill_(torch.inf)\n"
+    script = changed(tmp_path, *SCALED, (unscaled, skipped + unscaled))
+    numbers, digest = plain("--raw", "--iterations", "3", script=script)
+    losses = []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            assert not phase.update.stopped_by_kl, "all of its minibatches have come"
+            losses.append(phase.update.known["told_loss"])
+            assert len(phase.update.minibatches) == 12
+
+    _, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "3", at=at, script=script)
+    assert printed.out.splitlines()[-1] == digest and losses == pytest.approx(numbers[11::12, 3], rel=1e-5)
+
+
+def test_what_is_found_of_a_loss_stands_beside_the_run_and_in_its_history(tmp_path):
+    script, options = changed(tmp_path, HALVED, capped("1.25"), FAST), ("--raw",)
+    numbers, digest = plain(*options, script=script)
+    server = waiting_server()
+    try:
+        command = "-W", "ignore", "-m", "ppo_scope.attach.script", str(script), *options
+        done = trained(*command, PPO_SCOPE_URL=server.url)
+        assert done.stdout.splitlines()[-1] == digest, done.stderr
+        run = the_run(server, state="finished")
+        rows, _ = rows_of(server, run["id"])
+    finally:
+        server.kill()
+    assert run["attached"]["library"] == "a PPO in one file, its loss is L / 2"
+    assert run["changes"], done.stderr
+    (change,) = run["changes"]
+    assert (change["name"], change["old"], change["new"]) == ("ratio_cap", None, 1.25)
+    assert "ratio_cap" not in run["attached"]["called"], "its args have no name for it"
+    since = change["update"] - 1
+    by_update = numbers.reshape(4, 12, 4).mean(1)[since:]
+    assert rows["policy_loss"][since:] == pytest.approx(by_update[:, 0], rel=1e-5, abs=1e-6)
+    assert rows["loss"][since:] == pytest.approx(by_update[:, 3], rel=1e-5, abs=1e-6)

@@ -247,9 +247,8 @@ class NamedLoop(Loop):
             if self._unsaid and self._count == 1:
                 self._terms = self._terms.plus(coefficients_in(found, loss, self._unsaid, self.form))
             if self._steps < self._steps_each and reaches(loss, self._weights):
-                self._loss = self._loss + self.form.undone(
-                    found, loss.detach()
-                )  # terms that are differentiated one by one add up to it
+                # Terms that are differentiated one by one add up to it.
+                self._loss = self._loss + self.form.undone(found, loss.detach())
         elif still:
             old, new = (found.called[name] for name in sorted(BOTH, key=lambda name: name not in still))
             self._lose(BY_HALVES.format(old=old, new=new))
