@@ -293,3 +293,25 @@ def test_what_is_found_of_a_loss_stands_beside_the_run_and_in_its_history(tmp_pa
     by_update = numbers.reshape(4, 12, 4).mean(1)[since:]
     assert rows["policy_loss"][since:] == pytest.approx(by_update[:, 0], rel=1e-5, abs=1e-6)
     assert rows["loss"][since:] == pytest.approx(by_update[:, 3], rel=1e-5, abs=1e-6)
+
+
+PENALTIES = {
+    "(-logratio).mean()": "−log r (k1)",
+    "logratio.square().mean() / 2": "(log r)² ⁄ 2 (k2)",
+    "((ratio - 1) - logratio).mean()": "r − 1 − log r (k3)",
+}
+
+
+@pytest.mark.parametrize("kind", ["--raw", "--continuous"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_term_for_the_kl_ends_what_is_shown_and_is_named(penalty, kind, monkeypatch, capfd, tmp_path):
+    term = (POLICY_LOSS, f"{POLICY_LOSS} + 3 * {penalty}")
+    _, printed = followed(monkeypatch, capfd, kind, "--iterations", "2", script=changed(tmp_path, term, FAST))
+    assert f"has a term for the KL to π_old besides, 3 times the mean of {PENALTIES[penalty]}" in printed.err
+    assert "nothing more is shown, and the training goes on" in printed.err
+
+
+def test_a_term_that_is_none_of_the_kl_is_not_taken_for_one(monkeypatch, capfd, tmp_path):
+    term = (POLICY_LOSS, f"{POLICY_LOSS} + 3 * ((ratio - 1) ** 2).mean()")
+    _, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "2", script=changed(tmp_path, term, FAST))
+    assert "nothing more is shown" in printed.err and "to π_old besides" not in printed.err

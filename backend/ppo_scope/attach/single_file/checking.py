@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import isfinite, nan
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.late import Brought
 from ppo_scope.attach.record import Habits, minibatches_of, seen_of
 from ppo_scope.attach.single_file.forms import PLAIN, Form
+from ppo_scope.attach.single_file.kl_penalty import penalty_in
 from ppo_scope.attach.single_file.named import (
     CLOSE,
     NAMES,
@@ -28,7 +30,8 @@ from ppo_scope.attach.single_file.named import (
 from ppo_scope.diagnosis.told_loss import Parts, mistake_in, parts_of
 from ppo_scope.ppo import by_hand
 from ppo_scope.ppo.engine import clip_edges
-from ppo_scope.probes.record import Floats
+from ppo_scope.ppo.losses import Edges
+from ppo_scope.probes.record import Bools, Floats
 
 EXACT, NEARLY = 1e-6, 1e-5
 MAY_BE_HALVES = ("log_prob", "value", "entropy")
@@ -43,6 +46,15 @@ OTHER_OBJECTIVE = (
     "where r is not 1 any more, the gradient of its loss by newlogprob is not that of the policy loss that is clipped "
     "at {clip_range:g}: it has another clip, two of them or none, or another term in it, such as one for the KL"
 )
+
+PENALISED = (
+    "its loss has a term for the KL to π_old besides, {penalty}, as its gradient by newlogprob says at every sample: "
+    "such a term is not known here"
+)
+
+
+class OtherLoss(Unlike):
+    """The loss is not put together of what is known."""
 
 
 def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
@@ -88,7 +100,7 @@ def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
             return False
         made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
         terms = _share_of(ours, theirs, count) or _terms_apart(found, parts, facts)
-        raise Unlike(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}{terms}")
+        raise OtherLoss(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}{terms}")
     return True
 
 
@@ -137,34 +149,82 @@ def check_moved(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) ->
     Raises:
         Unlike: they are not what they are called.
     """
-    if not check(found, loss, facts, form):
-        return False
-    loss = form.undone(found, loss)
-    log_prob, ratio, used = found["log_prob"], found["ratio"].detach(), found["used"].detach()
-    gradient = None
-    if log_prob.requires_grad:
-        gradient = torch.autograd.grad(loss, log_prob, retain_graph=True, allow_unused=True)[0]
-    if gradient is None or not bool(gradient.isfinite().all()):  # the value loss by itself, or nothing that can be told
+    try:
+        if not check(found, loss, facts, form):
+            return False
+    except OtherLoss:
+        _say_if_penalised(_pull_of(found, form.undone(found, loss), facts))
+        raise
+    pull = _pull_of(found, form.undone(found, loss), facts)
+    if pull is None or pull.is_like(pull.slopes):
         return True
+    unclipped, clipped = -pull.used * pull.ratio, -pull.used * np.clip(pull.ratio, *pull.edges[:2])
+    least = unclipped * (unclipped <= clipped)
+    by_mistake = (
+        -pull.slopes,
+        least,
+        -least,
+        unclipped,
+        -pull.used,
+        len(least) * pull.slopes,
+    )  # as `MISTAKES` have them
+    if any(map(pull.is_like, by_mistake)):
+        return False
+    _say_if_penalised(pull)
+    raise Unlike(OTHER_OBJECTIVE.format(clip_range=facts.clip_range))
+
+
+class Pull(NamedTuple):
+    """B·dL/d log π of each sample of a minibatch [B], and what it would be of the clipped policy loss."""
+
+    theirs: Floats
+    slopes: Floats
+    logratio: Floats
+    ratio: Floats
+    used: Floats
+    edges: Edges
+    near: float
+    """By which a sample's may be off."""
+    size: Floats
+    """The same, with what half precision leaves out."""
+    entropy_coef: float
+
+    @property
+    def sure(self) -> Bools:
+        """At an edge a rounding decides."""
+        found: Bools = np.min([np.abs(self.ratio - edge) for edge in self.edges], axis=0) > NEARLY
+        return found
+
+    def is_like(self, one: Floats) -> bool:
+        """Whether it is this one."""
+        more = (0.0, self.entropy_coef)  # where the entropy is −log π
+        return any((np.abs(self.theirs - one - rest) <= self.size)[self.sure].all() for rest in more)
+
+
+def _pull_of(found: Found, loss: Tensor, facts: Facts) -> Pull | None:
+    """None: it is the value loss by itself, or nothing that can be told."""
+    log_prob, ratio, used = found["log_prob"], found["ratio"].detach(), found["used"].detach()
+    if not log_prob.requires_grad:
+        return None
+    gradient = torch.autograd.grad(loss, log_prob, retain_graph=True, allow_unused=True)[0]
+    if gradient is None or not bool(gradient.isfinite().all()):
+        return None
     columns = log_prob.detach(), log_prob.detach() - found["log_probs"].detach()[places_of(found)], used, ratio
     log_prob, logratio, used, ratio = (one.double().flatten().cpu().numpy() for one in columns)
     theirs, edges = gradient.double().flatten().cpu().numpy() * len(ratio), clip_edges(facts)
     slopes = by_hand.policy_loss(facts.objective, log_prob, logratio, used, edges)[1]
-    unclipped, clipped = -used * ratio, -used * np.clip(ratio, *edges[:2])
-    least = unclipped * (unclipped <= clipped)
-    by_mistake = (-slopes, least, -least, unclipped, -used, len(ratio) * slopes)  # as `MISTAKES` have them
-    sure = np.min([np.abs(ratio - edge) for edge in edges], axis=0) > NEARLY  # there a rounding decides
-    size = CLOSE * np.abs(used * ratio).max() + rough_of(gradient) * np.abs(theirs)
-    more = (0.0, facts.entropy_coef)  # where the entropy is −log π
+    near = float(CLOSE * np.abs(used * ratio).max())
+    size = near + rough_of(gradient) * np.abs(theirs)
+    return Pull(theirs, slopes, logratio, ratio, used, edges, near, size, facts.entropy_coef)
 
-    def is_like(one: Floats) -> bool:
-        return any((np.abs(theirs - one - rest) <= size)[sure].all() for rest in more)
 
-    if is_like(slopes):
-        return True
-    if any(map(is_like, by_mistake)):
-        return False
-    raise Unlike(OTHER_OBJECTIVE.format(clip_range=facts.clip_range))
+def _say_if_penalised(pull: Pull | None) -> None:
+    """Raises `Unlike` where what is left of it is that of a term for the KL."""
+    if pull is None:
+        return
+    penalty = penalty_in((pull.theirs - pull.slopes)[pull.sure], pull.logratio[pull.sure], pull.near)
+    if penalty is not None:
+        raise Unlike(PENALISED.format(penalty=penalty)) from None
 
 
 def _share_of(ours: float, theirs: float, samples: int) -> str:

@@ -79,7 +79,7 @@ class Form:
 
     def undone(self, found: Found, loss: Tensor) -> Tensor:
         """The loss, with its graph if it has one, without its factor."""
-        if self.symbols == "L":
+        if self.parts == 1 and not self.summed and not self.scaled:
             return loss
         with torch.enable_grad():
             scaler = scaler_in(found) if self.scaled else None
