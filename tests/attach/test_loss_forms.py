@@ -284,7 +284,7 @@ def test_what_is_found_of_a_loss_stands_beside_the_run_and_in_its_history(tmp_pa
         rows, _ = rows_of(server, run["id"])
     finally:
         server.kill()
-    assert run["attached"]["library"] == "a PPO in one file, its loss is L / 2"
+    assert (run["attached"]["library"], run["attached"]["loss"]) == ("a PPO in one file", "its loss is L / 2")
     assert run["changes"], done.stderr
     (change,) = run["changes"]
     assert (change["name"], change["old"], change["new"]) == ("ratio_cap", None, 1.25)

@@ -53,7 +53,6 @@ from ppo_scope.attach.single_file.scripted import Scripted, ScriptForm
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
-LIBRARY = "a PPO in one file"
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "max_grad_norm", "target_kl")
 ROLLED = ("rewards", np.float32), ("dones", np.bool_)
 """What a rollout has of every step."""
@@ -163,7 +162,8 @@ class NamedLoop(Loop):
             self,
             self._facts,
             address=server_of(url, say) if self._reports else None,
-            library=", ".join(filter(None, (LIBRARY, f"its agent {number}" if number > 1 else "", self.form.brief))),
+            library="a PPO in one file" + (f", its agent {number}" if number > 1 else ""),
+            loss=self.form.brief,
             changeable=(*changeable, *(["learning_rate"] if alpha else [])),
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
