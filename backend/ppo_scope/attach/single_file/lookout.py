@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ppo_scope.attach.ranks import Ranks
+from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, first_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
 from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop
@@ -221,7 +221,7 @@ class Lookout:
             self._refuse(found, NOT_KNOWN.format(error=error))
         if ranks.agree(loop is not None and not (ranks.together and loop.watcher.off)) and loop is not None:
             self._turns[loop] = loop.index, 0
-            if loop.form.sentence:
+            if loop.form.sentence and rank_here() == 0:
                 say(OTHER_FORM.format(place=found.place, otherwise=loop.form.sentence))
             return loop
         if loop is not None:

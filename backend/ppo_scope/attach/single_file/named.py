@@ -159,14 +159,18 @@ def rough_of(numbers: Tensor) -> float:
 
 def brief_of(found: Found, epoch: int = 0) -> Brief:
     """The minibatch at hand."""
-    samples, log_prob, entropy = found["samples"], found["log_prob"].detach().float(), found.get("entropy")
+    samples, log_prob, value, entropy = found["samples"], found["log_prob"], found["value"], found.get("entropy")
+    log_prob, value = log_prob.detach(), value.detach().flatten()
+    entropy = torch.full_like(log_prob, torch.nan) if entropy is None else entropy.detach()  # unknown, with c₂ = 0
+    if log_prob.dtype in ROUGH or value.dtype in ROUGH or entropy.dtype in ROUGH:
+        log_prob, value, entropy = log_prob.float(), value.float(), entropy.float()
     return Brief(
         epoch,
         samples.copy() if isinstance(samples, np.ndarray) else taken(samples),  # the script shuffles them anew
         found["used"].detach(),
-        found["value"].detach().flatten().float(),
+        value,
         log_prob,
-        torch.full_like(log_prob, torch.nan) if entropy is None else entropy.detach().float(),  # unknown, with c₂ = 0
+        entropy,
     )
 
 
