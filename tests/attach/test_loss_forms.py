@@ -315,3 +315,40 @@ def test_a_term_that_is_none_of_the_kl_is_not_taken_for_one(monkeypatch, capfd, 
     term = (POLICY_LOSS, f"{POLICY_LOSS} + 3 * ((ratio - 1) ** 2).mean()")
     _, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "2", script=changed(tmp_path, term, FAST))
     assert "nothing more is shown" in printed.err and "to π_old besides" not in printed.err
+
+
+@pytest.mark.parametrize("name", ["divided", "summed"])
+def test_another_clip_in_a_loss_with_a_factor_ends_what_is_shown(name, monkeypatch, capfd, tmp_path):
+    other = ("torch.clamp(ratio, 1 - args.clip_coef, 1 + args.clip_coef)", "torch.clamp(ratio, 0.99, 1.01)")
+    changes, options, said, _ = FACTORS[name]
+    script = changed(tmp_path, *changes, other)
+    _, printed = followed(monkeypatch, capfd, *options, "--iterations", "2", script=script)
+    assert f"is shown, and {said}" in printed.err, "while r is 1 all clips are alike"
+    assert "nothing more is shown, and the training goes on" in printed.err
+
+
+UNEVEN = (
+    ('"num_steps": 64', '"num_steps": 75'),
+    (
+        "np.split(envinds if args.lstm else b_inds, args.num_minibatches)",
+        "(b_inds[start : start + 37] for start in range(0, 150, 37))",
+    ),
+)
+
+
+def test_a_sum_over_minibatches_of_other_sizes_is_that_of_each(monkeypatch, capfd, tmp_path):
+    per_sample = (
+        "(pg_loss, v_loss, entropy.mean(), loss)",
+        "[one / len(mb_inds) for one in (pg_loss, v_loss, entropy.sum(), loss)]",
+    )
+    script = changed(tmp_path, *SUMMED[:3], per_sample, *UNEVEN)
+    numbers, digest = plain("--raw", "--iterations", "2", script=script)
+    losses = []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            losses.extend(float(one.loss) for one in phase.update.minibatches)
+            assert phase.update.known["told_loss"] == pytest.approx(numbers[len(losses) - 1, 3], rel=1e-5)
+
+    _, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "2", at=at, script=script)
+    assert printed.out.splitlines()[-1] == digest and losses == pytest.approx(numbers[:, 3], rel=1e-5)
