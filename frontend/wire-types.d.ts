@@ -260,6 +260,8 @@ export interface Attached {
   script: string;
   /** The settings that it has told, as they were when it began. */
   began: { [name: string]: SettingValue | undefined };
+  /** How the loss that it trains on differs from L, in words; empty where it does not. */
+  loss?: string;
   /** How many times `target_kl` the KL may be before it ends an update's epochs; null where nobody knows. */
   kl_margin?: number | null;
   /** Whether ε is the clip range of V as well, where V is clipped. */

@@ -48,8 +48,11 @@ export const losses = {
   name: "Loss components",
   title: "Loss components",
   hint: "L = L_PG + c₁·L_VF − c₂·S, term by term",
-  hintOf: ({ snapshot, whole }) =>
-    [snapshot, whole].some((moment) => moment && isPriced(moment.header)) ? "L = L_PG + c₁·L_VF − c₂·S + β·KL to the reference, term by term" : null,
+  hintOf: ({ run, snapshot, whole }) => {
+    const priced = [snapshot, whole].some((moment) => moment && isPriced(moment.header));
+    if (priced) return "L = L_PG + c₁·L_VF − c₂·S + β·KL to the reference, term by term";
+    return run?.attached?.loss ? `${losses.hint}. What the script trains on: ${run.attached.loss}` : null;
+  },
   ideas: ["loss", "policy", "value", "entropy"],
   calm: WHOLE_RUN_CALM,
   probes: ["minibatches", "samples"],

@@ -192,7 +192,9 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     const what = script || id || (state.awaited?.script ?? (state.connection.state === "connecting" ? "connecting" : "no run"));
     setText(environment, what);
     const where = run?.attached?.library ?? (run?.kept ? "from the disk" : device(run?.device ?? ""));
-    const about = run ? [script && id, run.seed === null ? "" : `seed ${run.seed}`, where, module].filter(Boolean).join(" · ") : "";
+    const about = run
+      ? [script && id, run.seed === null ? "" : `seed ${run.seed}`, where, run.attached?.loss, module].filter(Boolean).join(" · ")
+      : "";
     setText(known, about);
     setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
     setText(number, others ? `+${others}` : "");

@@ -277,12 +277,6 @@ def test_a_loss_that_is_another_one_is_not_shown_and_says_why(monkeypatch, capfd
     assert printed.err.count("is not shown: its loss is ") == 1 and "(it was called 12 times)" in lookout.why_none()
 
 
-def test_a_loss_divided_by_the_minibatches_of_a_step_is_not_shown_and_says_why(monkeypatch, capfd, tmp_path):
-    script = changed(tmp_path, ("                    loss.backward()", "                    (loss / 2).backward()"))
-    lookout, printed = followed(monkeypatch, capfd, "--iterations", "1", "--apart", "gathered", script=script)
-    assert lookout.loop is None and ", 2 times that: a loss divided by" in printed.err
-
-
 def test_which_term_of_a_loss_is_another_one_is_said_to_the_page_as_well(monkeypatch, capfd, tmp_path):
     source, told = SCRIPT.read_text(encoding="utf-8"), []
     (script := tmp_path / "script.py").write_text(source.replace("b_returns[mb_inds]", "b_returns[: len(mb_inds)]"))

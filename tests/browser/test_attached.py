@@ -215,3 +215,13 @@ def test_of_a_run_that_begins_while_one_that_is_over_is_on_show_it_is_said_and_o
     assert played.page.locator("body").get_attribute("data-update") == "3", "nothing has happened unasked"
     notice.get_by_role("button", name="Show it").click()
     assert until(lambda: played.said("open"))[-1]["run"] == "third"
+
+
+def test_how_a_loops_loss_differs_from_l_stands_with_the_terms_of_l(stage):
+    attached = {"library": "a PPO in one file", "loss": "its loss is L / 4", "changeable": [], "called": {}}
+    header, arrays = snapshot(3, "update")
+    played = stage(query=panels_alone("Loss components"), run={"attached": attached})
+    played.frame({**header, "run": played.run["id"]}, arrays)
+    hint = played.dashboard.panel("Loss components").locator(".hint")
+    until(hint.inner_text, lambda text: text.endswith("term by term. What the script trains on: its loss is L / 4"))
+    assert "a PPO in one file · its loss is L / 4" in played.text()

@@ -14,6 +14,7 @@ SETTINGS = {
     "target_kl": ("target_kl",),
     "discount": ("gamma",),
     "gae_lambda": ("gae_lambda",),
+    "ratio_cap": ("dual_clip", "dual_clip_coef"),
 }
 """As the arguments of a PPO in one file are called, by ours: today, and in earlier years."""
 HALF = 0.5

@@ -180,9 +180,13 @@ class Policy(ABC):
             ratio = torch.exp(log_prob - batch.log_probs[which].to(device))
             policy = losses.clipped_policy_loss(ratio, used, clip_edges(settings)).mean()
             targets, old = batch.targets[which].to(device), batch.values[which].to(device)
-            value = value_losses(values.flatten(), targets, old, settings.value_clip_range, self.habits).mean()
+            value = self._value_losses(values.flatten(), targets, old, settings.value_clip_range).mean()
             spread = -log_prob.mean() if entropy is None else entropy.mean()
             return [self._gradient(term) for term in (policy, value, spread)]
+
+    def _value_losses(self, values: Tensor, targets: Tensor, old: Tensor, limit: float | None) -> Tensor:
+        """Per sample, as it is trained on them."""
+        return value_losses(values, targets, old, limit, self.habits)
 
     def _gradient(self, term: Tensor) -> Floats:
         found = torch.autograd.grad(term, self._parameters, retain_graph=True, allow_unused=True)

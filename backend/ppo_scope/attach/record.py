@@ -154,6 +154,11 @@ class Update:
             self._minibatches[place].gradient_norm = norm.cpu()
         return self._minibatches
 
+    def turns_out(self, settings: Facts) -> None:
+        """It is made with these: what has been made of its minibatches by others is made anew."""
+        self.settings = settings
+        self._minibatches.clear()
+
     def seconds(self) -> dict[str, float]:
         """Nobody has measured them."""
         return {}

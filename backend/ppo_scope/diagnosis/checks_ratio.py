@@ -41,6 +41,8 @@ def _ratio_not_one(rows: list[Row]) -> Verdict:
     if math.isnan(share):
         return Found(f"{summary}.")
     summary = f"{summary}, for {percent(share)} of its samples."
+    if last(rows, "log_prob_of_halves") == 1 and (rounded := _of_rounding(rows, summary)) is not None:
+        return rounded  # which of two numbers is the nearest follows from the state
     found = _of_clipped(rows, summary) or _of_masks(rows, summary) or _of_layers(rows, summary)
     return found or _of_samples(rows, summary) or _of_policies(rows, summary) or Found(summary)
 
@@ -161,16 +163,8 @@ def _of_policies(rows: list[Row], summary: str) -> Found | None:
             "policy sees did, as where a normaliser's statistics move before the update.",
             "Take log π_old with the weights, and of the observations, that the update begins with.",
         )
-    size, scale = last(rows, "off_size"), max(1.0, last(rows, "log_prob_size"))
-    if not smooth > ROUGH and size <= COARSE * scale:
-        return Found(
-            f"{summary} It looks like rounding: log r is {size:.2g} in size beside a |log π| of "
-            f"{last(rows, 'log_prob_size'):.2g}, whatever the state, the action and the step.",
-            "Acting and training compute in different numbers: another precision (bfloat16 and float16 resolve 0.4 % "
-            "and 0.05 %), another device, or another program that generates.",
-            "Take log π_old once more by the network that is trained, before the first step, or act in float32.",
-            severity="warning",
-        )
+    if not smooth > ROUGH and (rounded := _of_rounding(rows, summary)) is not None:
+        return rounded
     if smooth < ROUGH and last(rows, "answers_apart") <= APART:
         return Found(
             f"{summary} It follows neither from state nor from action, and asked twice the policy answers alike.",
@@ -186,6 +180,23 @@ def _of_policies(rows: list[Row], summary: str) -> Found | None:
             "Switch what is drawn anew off in the policy, and look whether each array is flattened in the same order.",
         )
     return None
+
+
+def _of_rounding(rows: list[Row], summary: str) -> Found | None:
+    size, scale = last(rows, "off_size"), max(1.0, last(rows, "log_prob_size"))
+    if not size <= COARSE * scale:
+        return None
+    beside = f"log r is {size:.2g} in size beside a |log π| of {last(rows, 'log_prob_size'):.2g}"
+    halves = last(rows, "log_prob_of_halves") == 1
+    how = "under autocast as well" if halves else "in float32"
+    like = "log π of the loss is of half precision, and" if halves else "It looks like rounding:"
+    return Found(
+        f"{summary} {like} {beside}{'' if halves else ', whatever the state, the action and the step'}.",
+        "Acting and training compute in different numbers: another precision (bfloat16 and float16 resolve 0.4 % "
+        "and 0.05 %), another device, or another program that generates.",
+        f"Take log π_old once more by the network that is trained, before the first step, or act {how}.",
+        severity="warning",
+    )
 
 
 def _usual(rows: list[Row], name: str) -> float:

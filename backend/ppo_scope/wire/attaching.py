@@ -62,6 +62,8 @@ class Greeting(BaseModel):
     """The program that it is in, by its name."""
     called: dict[str, Called] = {}
     """What its library calls our settings."""
+    loss: str = Field(default="", max_length=200)
+    """How the loss that it trains on differs from L, in words; empty: it does not."""
     kl_margin: float | None = None
     """How many times `target_kl` the KL may be before it ends an update's epochs; None: nobody knows."""
     limits_values: bool = False
@@ -70,7 +72,7 @@ class Greeting(BaseModel):
     @property
     def about(self) -> dict[str, Any]:
         """What pages are told of the loop."""
-        names = {"library", "changeable", "repeats", "called", "script", "kl_margin", "limits_values"}
+        names = {"library", "changeable", "repeats", "called", "script", "loss", "kl_margin", "limits_values"}
         told = self.model_dump(include=names)
         return {**told, "began": self.settings}
 

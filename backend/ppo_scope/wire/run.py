@@ -101,6 +101,8 @@ class Attached(TypedDict):
     """The name of the program that it is in; empty where it has none, as in a notebook."""
     began: dict[str, SettingValue]
     """The settings that it has told, as they were when it began."""
+    loss: NotRequired[str]
+    """How the loss that it trains on differs from L, in words; empty where it does not."""
     kl_margin: NotRequired[float | None]
     """How many times `target_kl` the KL may be before it ends an update's epochs; null where nobody knows."""
     limits_values: NotRequired[bool]

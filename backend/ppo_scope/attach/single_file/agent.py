@@ -7,7 +7,7 @@ puts out is what its distribution, one of torch's, is asked log π of.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Normal
 
 from ppo_scope.attach.policy import AT_ONCE, Policy
-from ppo_scope.attach.single_file.optimizers import Several, optimizers_in
+from ppo_scope.attach.single_file.forms import PLAIN
+from ppo_scope.attach.single_file.optimizers import Several, agent_in, optimizers_in
 from ppo_scope.ppo import distributions
-from ppo_scope.probes.record import Minibatch, Update
+from ppo_scope.probes.record import Floats, Minibatch, Update
 from ppo_scope.probes.subject import Distribution
 
 TRIED = 64
@@ -36,6 +37,9 @@ class Agent(Policy):
         "critic": "value_trunk",
     }
 
+    form = PLAIN
+    """How its loss is made of ours: gradients are of its own."""
+
     @classmethod
     def of(cls, variables: Mapping[str, Any], observations: Tensor, actions: Tensor, log_prob: Tensor) -> Agent:
         """The agent among a script's variables.
@@ -46,8 +50,8 @@ class Agent(Policy):
             actions: [B, …] theirs, and
             log_prob: [B] log π(a|s) under the present weights: it is asked for nothing where it tells something else.
         """
-        module = variables.get("agent")
-        if not isinstance(module, nn.Module):
+        module = agent_in(variables)
+        if module is None:
             groups = Several.of(optimizers_in(variables)).param_groups
             module = nn.Module()
             module.weights = nn.ParameterList({id(one): one for group in groups for one in group["params"]}.values())
@@ -69,6 +73,15 @@ class Agent(Policy):
     def discrete(self) -> bool:
         """Whether its actions are choices."""
         return isinstance(self.distribution, distributions.Categorical)
+
+    def differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
+        """See `Policy`."""
+        found = super().differentiate(update, minibatch)
+        times = np.float32(self.form.times(int(minibatch.trained.sum())))
+        return found if times == 1 else [times * one for one in found]
+
+    def _value_losses(self, values: Tensor, targets: Tensor, old: Tensor, limit: float | None) -> Tensor:
+        return self.form.value_losses(values, targets, old, limit)
 
     def _put_out(self, module: Any, batch: Any, which: Tensor | None = None) -> Tensor:
         observations, actions = batch.observations, batch.actions
@@ -160,11 +173,11 @@ def meant_by(outputs: Any, actions: Tensor, log_prob: Tensor, expected: Tensor) 
         said = meant.evaluate(put_out, acted)[0]
     except (RuntimeError, IndexError):  # outputs of other shapes than these actions have
         return None
-    return meant if _agree(said.to(expected), expected) else None
+    return meant if _agree(said.to(expected.device), expected) else None
 
 
 def _agree(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.allclose(one, other, atol=AGREES, rtol=AGREES)
+    return one.shape == other.shape and torch.allclose(one.float(), other.float(), atol=AGREES, rtol=AGREES)
 
 
 def distribution_of(found: Categorical | Normal) -> Distribution:

@@ -6,6 +6,7 @@ is seen; what does not is not guessed.
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,12 +16,9 @@ import torch
 from torch import Tensor
 
 from ppo_scope.attach.called import SETTINGS
-from ppo_scope.attach.record import Habits, value_losses
-from ppo_scope.attach.single_file.named import CLOSE, NAMES, Found, Unlike, layout_of
+from ppo_scope.attach.single_file.forms import PLAIN, Form, as_written, forms_of
+from ppo_scope.attach.single_file.named import CLOSE, NAMES, Found, Unlike, layout_of, places_of
 
-WRITTEN = 1e-6
-"""Of a number, by which it may be off what somebody has written."""
-DIGITS = 4
 NOT_FOUND = "args has no {name}, and the loss does not tell it: {why}"
 NO_MULTIPLE = (
     "its gradient by newvalue is no multiple of that of mean (newvalue − b_returns)²{clipped}, which the value loss is "
@@ -78,17 +76,19 @@ def unsaid_in(found: Found) -> tuple[str, ...]:
     return tuple(unsaid)
 
 
-def coefficients_in(found: Found, loss: Tensor, names: tuple[str, ...]) -> Coefficients:
+def coefficients_in(found: Found, loss: Tensor, names: tuple[str, ...], form: Form = PLAIN) -> Coefficients:
     """Those of a loss that is about to be differentiated; its graph stays, and nothing is added to any gradient.
 
     Args:
         found: the variables of the minibatch.
         loss: a number with its graph.
         names: which of the two settings are asked for; of the others it is not looked at how they are put together.
+        form: how it is made of ours.
 
     Raises:
         Unlike: one of them cannot be told.
     """
+    loss = form.undone(found, loss)
     log_prob, value, entropy = found["log_prob"], found["value"], found.get("entropy")
     asked = [one for one in (log_prob, value, entropy) if isinstance(one, Tensor) and one.requires_grad]
     made = torch.autograd.grad(loss, asked, retain_graph=True, allow_unused=True) if asked else ()
@@ -96,9 +96,24 @@ def coefficients_in(found: Found, loss: Tensor, names: tuple[str, ...]) -> Coeff
     by_value, by_entropy = gradients.get(id(value)), gradients.get(id(entropy))
     return Coefficients(
         policy=gradients.get(id(log_prob)) is not None,
-        value=None if by_value is None else _of_values(found, by_value, asked="value_coef" in names),
+        value=None if by_value is None else _of_values(found, by_value, form, asked="value_coef" in names),
         entropy=None if by_entropy is None else _of_entropy(by_entropy, asked="entropy_coef" in names),
     )
+
+
+def first_in(found: Found, loss: Tensor, names: tuple[str, ...]) -> Coefficients:
+    """The same of a script that is seen for the first time, of whatever form its loss is.
+
+    Raises:
+        Unlike: one of them cannot be told.
+    """
+    try:
+        return coefficients_in(found, loss, names)
+    except Unlike:
+        for form in forms_of(found, loss):
+            with contextlib.suppress(Unlike):
+                return coefficients_in(found, loss, names, form)
+        raise
 
 
 def _of_entropy(gradient: Tensor, *, asked: bool) -> float:
@@ -108,17 +123,16 @@ def _of_entropy(gradient: Tensor, *, asked: bool) -> float:
     return as_written(-float(each.sum()))
 
 
-def _of_values(found: Found, gradient: Tensor, *, asked: bool) -> float:
+def _of_values(found: Found, gradient: Tensor, form: Form, *, asked: bool) -> float:
     """c₁ by the method of least squares: where V meets its target, the gradient of a sample tells nothing."""
     if not asked:
         return 0.0
     args, value = found["args"], found["value"].detach().flatten()
-    samples = torch.as_tensor(np.asarray(found["samples"])).to(value.device)
-    old, targets = (found[name].detach()[samples] for name in ("values", "targets"))
+    old, targets = (found[name].detach()[places_of(found)] for name in ("values", "targets"))
     limit = float(found.settings["clip_range"]) if getattr(args, "clip_vloss", False) else None
     with torch.enable_grad():
         value.requires_grad_()
-        ours = torch.autograd.grad(value_losses(value, targets, old, limit, Habits()).mean(), value)[0]
+        ours = torch.autograd.grad(form.value_losses(value, targets, old, limit).mean(), value)[0]
     mine, theirs = (one.detach().double().flatten().cpu().numpy() for one in (ours, gradient))
     size = float(mine @ mine)
     found_coef = float(theirs @ mine) / size if size else 0.0
@@ -126,12 +140,6 @@ def _of_values(found: Found, gradient: Tensor, *, asked: bool) -> float:
         clipped = " (or, by clip_vloss, of V within clip_coef of b_values, where that is worse)" if limit else ""
         raise Unlike(NOT_FOUND.format(name=SETTINGS["value_coef"][0], why=NO_MULTIPLE.format(clipped=clipped)))
     return as_written(found_coef)
-
-
-def as_written(number: float) -> float:
-    """What somebody has written, where it is that to single precision: 0.5 for 0.50000003."""
-    short = float(f"{number:.{DIGITS}g}")
-    return short if abs(short - number) <= WRITTEN * abs(number) else number
 
 
 class Waiting:

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ppo_scope.attach.ranks import Ranks
-from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
+from ppo_scope.attach.ranks import Ranks, rank_here
+from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, first_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
 from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop
+from ppo_scope.attach.single_file.optimizers import agent_in
 from ppo_scope.attach.watcher import say
 
 EUCLIDEAN = 2.0
@@ -34,6 +35,7 @@ FROM_THE_SECOND = (
     "The PPO at {place} is shown from its second update on: the terms of its loss are differentiated one by one, and "
     "what args do not tell of it, {names}, was known when its first minibatch was over."
 )
+OTHER_FORM = "The PPO at {place} is shown, and {otherwise}."
 AGAIN = (
     "An agent whose run was taken for finished, since another one has made two updates meanwhile, learns on at "
     "{place}: of it nothing more is shown."
@@ -193,7 +195,7 @@ class Lookout:
             self._waiting = None
             return None
         if waiting is None or waiting.code is not found.code or waiting.learner() is not learner_in(found):
-            terms = coefficients_in(found, loss, unsaid)
+            terms = first_in(found, loss, unsaid)
             self._waiting = None if terms.whole else Waiting(found, learner_in(found))
             if self._waiting is not None:
                 self._waiting.coefficients = terms
@@ -210,8 +212,7 @@ class Lookout:
     def _begin_run(
         self, found: Found, loss: Tensor, terms: Coefficients | None, waited: Waiting | None
     ) -> NamedLoop | None:
-        agent = found.variables.get("agent")
-        ranks, loop = Ranks(agent if isinstance(agent, nn.Module) else None), None
+        ranks, loop = Ranks(agent_in(found.variables)), None
         try:
             loop = NamedLoop(found, loss, self._url, ranks, terms, waited, 1 + len(self._turns) + len(self._shown))
         except Unlike as why:
@@ -220,6 +221,8 @@ class Lookout:
             self._refuse(found, NOT_KNOWN.format(error=error))
         if ranks.agree(loop is not None and not (ranks.together and loop.watcher.off)) and loop is not None:
             self._turns[loop] = loop.index, 0
+            if loop.form.sentence and rank_here() == 0:
+                say(OTHER_FORM.format(place=found.place, otherwise=loop.form.sentence))
             return loop
         if loop is not None:
             loop.watcher.close(finished=False)

@@ -28,21 +28,23 @@ from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
+from ppo_scope.attach.single_file.checking import NEARLY, check, check_moved
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
+from ppo_scope.attach.single_file.dual_clip import cap_in
+from ppo_scope.attach.single_file.forms import PLAIN, Form, forms_of
 from ppo_scope.attach.single_file.named import (
-    NEARLY,
+    CLOSE,
     Found,
     Unlike,
     alpha_of,
     brief_of,
-    check,
-    check_moved,
     facts_in,
     found_in,
     is_too_far,
     layout_of,
     leaks_in,
     learner_in,
+    rough_of,
     settings_in,
 )
 from ppo_scope.attach.single_file.optimizers import Several, moves, optimizers_in, reaches, set_alpha
@@ -69,6 +71,10 @@ BY_HALVES = (
     "first term of a minibatch's loss is differentiated"
 )
 ADDED = "what its losses of one minibatch have in them is not {names} any more: {old} before, and {new} now"
+CAPPED = (
+    "In update {index} samples with Â < 0 have gone as far as a second clip, at c = {cap:g} (dual clip): it is found "
+    "from the loss, and shown from this update on."
+)
 ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
 
 
@@ -102,6 +108,7 @@ class NamedLoop(Loop):
         super().__init__()
         self._unsaid = unsaid_in(found)  # of c₁ and c₂: those that only the loss tells
         self._coefficients = {} if coefficients is None else coefficients.settings(self._unsaid)
+        self._cap: dict[str, float] = {}  # c, where samples have told it
         self._terms = Coefficients()  # of the first minibatch of this update
         self._ranks, self._reports = ranks, rank_here() == 0
         self._optimizers = optimizers_in(found.variables)
@@ -109,10 +116,12 @@ class NamedLoop(Loop):
         self._drops = False  # a smaller minibatch than the others: its samples are left out
         self._said: Any = None  # what its facts were read of
         self._facts = facts_in(found, alpha_of(found, self.optimizer), self._coefficients)
-        self._check(found, loss)
+        self.form = PLAIN
+        """How its loss is made of ours."""
+        self._check(found, loss, first=True)
         self.found = found
         """Its variables, at the latest minibatch."""
-        self._loss = loss.detach()  # of the latest minibatch
+        self._loss = self.form.undone(found, loss.detach())  # of the latest minibatch
         self._advantages: Tensor | None = None  # of the latest update
         self._first_to_step: Any = None  # of the optimizers, in the update under way
         self._steps, self._steps_each = 0, max(1, len(self._optimizers))  # of the latest minibatch, and of a whole one
@@ -139,7 +148,7 @@ class NamedLoop(Loop):
         whole = found["observations"], found["actions"], places, found["log_prob"]
         remembering = RememberingAgent.in_sequences(found.variables, *whole)
         self.policy: Agent = remembering or Agent.of(found.variables, *sample)
-        self._weights = self.policy.places()
+        self.policy.form, self._weights = self.form, self.policy.places()
         space = self._acting.observation_space
         self.observation_space = space
         seen = found["observations"]
@@ -154,11 +163,12 @@ class NamedLoop(Loop):
             self._facts,
             address=server_of(url, say) if self._reports else None,
             library="a PPO in one file" + (f", its agent {number}" if number > 1 else ""),
+            loss=self.form.brief,
             changeable=(*changeable, *(["learning_rate"] if alpha else [])),
             seed=self._facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
-            unnamed=self._unsaid,
+            unnamed=(*self._unsaid, *(["ratio_cap"] if self._facts.ratio_cap is None else [])),
         )
 
     @property
@@ -209,13 +219,13 @@ class NamedLoop(Loop):
             self._update.known["gradient_kept"] = has_gradient(self._first_to_step)
         if self._count:
             self._steps_each = max(1, self._steps)
-        self._steps, self._loss = 0, loss.detach()
+        self._steps, self._loss = 0, self.form.undone(found, loss.detach())
         self._cut.clear()
         if self._count == self._whole:
             self._count_anew(found)
         epoch, number = divmod(self._count, self._per_epoch)
-        self._brief.append(brief := brief_of(found, epoch + 1))
-        self._held = brief.log_prob, found["value"].detach()
+        self._brief.append(brief_of(found, epoch + 1))
+        self._held = found["log_prob"].detach(), found["value"].detach()
         self._count, self._within = self._count + 1, (epoch + 1, number + 1)
 
     @guarded
@@ -225,7 +235,7 @@ class NamedLoop(Loop):
         still = self._still_there(found)
         anothers = self._is_anothers(found)
         if anothers and len(still) < len(BOTH):
-            self.finish(stopped_by_kl=True)  # whatever is left of the one before was not to be
+            self.finish(stopped_by_kl=self._is_cut_short())  # whatever is left of the one before was not to be
             self._collected(found, loss)
         if self._update is None or self.watcher.off:
             return
@@ -235,9 +245,10 @@ class NamedLoop(Loop):
             return
         if len(still) == len(BOTH):
             if self._unsaid and self._count == 1:
-                self._terms = self._terms.plus(coefficients_in(found, loss, self._unsaid))
+                self._terms = self._terms.plus(coefficients_in(found, loss, self._unsaid, self.form))
             if self._steps < self._steps_each and reaches(loss, self._weights):
-                self._loss = self._loss + loss.detach()  # terms that are differentiated one by one add up to it
+                # Terms that are differentiated one by one add up to it.
+                self._loss = self._loss + self.form.undone(found, loss.detach())
         elif still:
             old, new = (found.called[name] for name in sorted(BOTH, key=lambda name: name not in still))
             self._lose(BY_HALVES.format(old=old, new=new))
@@ -292,7 +303,8 @@ class NamedLoop(Loop):
             return
         self._over = True
         self._compare_coefficients()
-        self._update.known["told_loss"] = float(self._loss)
+        if self.form.delta is None:  # else it has another value loss than ours
+            self._update.known["told_loss"] = float(self._loss)
         known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
         self._update.known |= known
         self._updated(stopped_by_kl=stopped_by_kl)
@@ -315,12 +327,16 @@ class NamedLoop(Loop):
         """Whether it moves the agent: what is learned besides may have one of its own."""
         return any(one is optimizer for one in self._optimizers) or moves(optimizer, self._weights)
 
+    def _is_cut_short(self) -> bool:
+        """Whether minibatches of the update under way have not come. A GradScaler may leave out the last one's step."""
+        return self._count < self._per_epoch * self._facts.epochs
+
     def _lose(self, why: str) -> None:
         sentence = ANOTHER.format(index=self._index, why=why)
         say(sentence)
         self.watcher.close(cause={"summary": sentence})
 
-    def _check(self, found: Found, loss: Tensor) -> None:
+    def _check(self, found: Found, loss: Tensor, *, first: bool = False) -> None:
         """Whether they are what they are called; where c₁ and c₂ of `args` are not those of the loss, as where they
         fall by themselves, or the value loss has no ½, with those of the loss from now on.
 
@@ -328,27 +344,64 @@ class NamedLoop(Loop):
             Unlike: they are not.
         """
         try:
-            self._sound = (check_moved if self._unsaid else check)(found, loss, self._facts)
+            self._sound = (check_moved if self._unsaid else check)(found, loss, self._facts, self.form)
         except Unlike as why:
-            said, self._unsaid = self._unsaid, tuple(SYMBOLS)
-            try:
-                self._terms = coefficients_in(found, loss, self._unsaid)
-                self._coefficients = self._terms.settings(self._unsaid)
-                if not check_moved(found, loss, self._facts_now(found)):  # where all is divided by 2, these are too
-                    raise Unlike
-            except Unlike:
-                self._unsaid = said
+            before = self.form, self._unsaid, self._coefficients
+            others = forms_of(found, loss) if first else []
+            tried = [(form, unsaid) for form in others for unsaid in (self._unsaid, tuple(SYMBOLS))]
+            if not any(self._is_made_so(found, loss, *one) for one in [(self.form, tuple(SYMBOLS)), *tried]):
+                self.form, self._unsaid, self._coefficients = before
                 raise why from None
+
+    def _is_made_so(self, found: Found, loss: Tensor, form: Form, unsaid: tuple[str, ...]) -> bool:
+        """Whether the loss is of this form, with those of its coefficients that `args` do not tell; then it is so."""
+        self.form, self._unsaid = form, unsaid
+        try:
+            terms = coefficients_in(found, loss, tuple(SYMBOLS), form)
+            self._terms = terms if unsaid else Coefficients()
+            self._coefficients = terms.settings(unsaid) if unsaid else {}
+            facts = self._facts_now(found)
+            like = all(
+                isclose(one, getattr(facts, name), rel_tol=CLOSE)
+                for name, one in terms.settings(tuple(SYMBOLS)).items()
+            )
+            return like and check_moved(found, loss, facts, form)
+        except Unlike:
+            return False
 
     def _is_still_like_it(self, found: Found, loss: Tensor) -> bool:
         """Whether a later minibatch of the update is what it is taken for, too."""
         self._to_check -= {self._count}
         try:
-            self._sound = check_moved(found, loss, self._facts)
+            self._sound = check_moved(found, loss, self._facts, self.form)
         except Unlike as why:
+            if self._is_capped(found, loss):
+                return True
             self._lose(str(why))
             return False
         return True
+
+    def _is_capped(self, found: Found, loss: Tensor) -> bool:
+        """Whether it has a second clip, which samples have reached now for the first time."""
+        update, before = self._update, self._facts
+        if update is None or before.ratio_cap is not None:
+            return False
+        cap = cap_in(found, loss, before, self.form)
+        if cap is None:
+            return False
+        self._cap = {"ratio_cap": cap}
+        try:
+            if check_moved(found, loss, self._facts_now(found), self.form):
+                say(CAPPED.format(index=self._index, cap=cap))
+                update.turns_out(self._facts)
+                if self._reports:
+                    self.watcher.changed("ratio_cap", None, cap, self._index)
+                return True
+        except Unlike:
+            pass
+        self._cap = {}
+        self._facts_now(found)
+        return False
 
     @guarded
     def _compare_coefficients(self) -> None:
@@ -373,7 +426,7 @@ class NamedLoop(Loop):
         self._index += 1
         self._optimizers = optimizers_in(found.variables)
         if self._unsaid:
-            self._terms = coefficients_in(found, loss, self._unsaid)
+            self._terms = coefficients_in(found, loss, self._unsaid, self.form)
             if self._terms.whole:  # it may let them fall
                 self._coefficients = self._terms.settings(self._unsaid)
         before, facts = self._facts, self._facts_now(found)
@@ -406,6 +459,8 @@ class NamedLoop(Loop):
         update.known["log_probs_anew"] = float(found["advantages"] is self._advantages)
         self._advantages, self._first_to_step = found["advantages"], None
         update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
+        if rough_of(found["log_prob"]):
+            update.known["log_prob_of_halves"] = 1.0
         if (late := self._acting.resets_late) is not None:
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
         args = found["args"]
@@ -421,10 +476,11 @@ class NamedLoop(Loop):
 
     def _facts_now(self, found: Found) -> Facts:
         """As a rule they are what they were, but for α."""
-        said = *settings_in(found), *self._coefficients.values()
+        coefficients = {**self._coefficients, **self._cap}
+        said = *settings_in(found), *coefficients.values()
         alpha = alpha_of(found, self.optimizer)
         if said != self._said or alpha is None:
-            self._said, self._facts = said, facts_in(found, alpha, self._coefficients, drops=self._drops)
+            self._said, self._facts = said, facts_in(found, alpha, coefficients, drops=self._drops)
         elif alpha != self._facts.learning_rate:
             self._facts = self._facts.at(alpha)
         return self._facts

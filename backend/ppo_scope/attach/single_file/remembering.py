@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ppo_scope.attach.record import Batch
 from ppo_scope.attach.single_file.agent import Agent, asked, meant_by, put_together
+from ppo_scope.attach.single_file.optimizers import agent_in
 from ppo_scope.probes.record import Minibatch, Update
 
 STATES, STARTS = "initial_lstm_state", "b_dones"
@@ -41,8 +42,8 @@ class RememberingAgent(Agent):
         cls, variables: Mapping[str, Any], observations: Tensor, actions: Tensor, samples: Tensor, log_prob: Tensor
     ) -> RememberingAgent | None:
         """The agent, where it tells `log_prob` [B] of these samples of a rollout [S, …]; None: it does not."""
-        module, states, starts = (variables.get(name) for name in ("agent", STATES, STARTS))
-        if not isinstance(module, nn.Module) or not isinstance(states, tuple) or not isinstance(starts, Tensor):
+        module, states, starts = agent_in(variables), variables.get(STATES), variables.get(STARTS)
+        if module is None or not isinstance(states, tuple) or not isinstance(starts, Tensor):
             return None
         if len(states) != OF_LSTM:
             return None

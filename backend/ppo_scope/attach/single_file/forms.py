@@ -1,0 +1,189 @@
+"""How a script's loss is made of ours where it is another one: by a factor, or by how its value loss counts errors.
+
+Each is proven by the gradients of every sample of a minibatch, and by the loss itself (`checking.py`). L and its terms
+are shown by our definition, and it is said what the script's are; ‖∇L‖ and gradients by term are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppo_scope.attach.record import Habits, value_losses
+from ppo_scope.attach.single_file.named import CLOSE, Found, places_of
+from ppo_scope.ppo import by_hand
+from ppo_scope.ppo.losses import edges_of
+from ppo_scope.probes.record import Floats
+
+MOST_PARTS = 1024
+"""By which a loss is divided: beyond, one number is too near the next to tell them apart."""
+WRITTEN = 1e-6
+"""Of a number, by which it may be off what somebody has written."""
+DIGITS = 4
+IN_SYMBOLS = "its loss is {loss}"
+SAMPLES = "B the samples of a minibatch, over which it is summed"
+SCALE = "s the scale of its GradScaler"
+AT_A_STEP = "‖∇L‖ and gradients by term are its own, of what is clipped and given to its optimizer"
+LINEAR = (
+    "its value loss counts errors of V beyond {delta:g} in proportion (Huber, smooth L1): L_VF and L are by our "
+    "definition, c₁ times the mean square, and not what it is trained on, while gradients by term are of its own loss"
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """loss = s·B ⁄ n · (L_PG + c₁·L_VF − c₂·S), or as much of that as there is."""
+
+    parts: int = 1
+    """n, as where so many minibatches make a step."""
+    summed: bool = False
+    """B, samples of the minibatch: the script takes sums for means."""
+    scaled: bool = False
+    """s, by a GradScaler among the script's variables."""
+    delta: float | None = None
+    """Errors of V beyond it count in proportion, and not by their square; None: all by their square."""
+
+    @property
+    def symbols(self) -> str:
+        """Of its loss, by ours."""
+        of = "·".join(["s"] * self.scaled + ["B"] * self.summed + ["L"])
+        return f"{of} / {self.parts}" if self.parts > 1 else of
+
+    @property
+    def brief(self) -> str:
+        """What is otherwise, for a line; empty: nothing."""
+        loss = [] if self.symbols == "L" else [IN_SYMBOLS.format(loss=self.symbols)]
+        return ", ".join(loss + ([] if self.delta is None else [f"its value loss is Huber's, δ = {self.delta:g}"]))
+
+    @property
+    def sentence(self) -> str:
+        """The same, with what its symbols are."""
+        about = []
+        if self.symbols != "L":
+            meant = [SCALE] * self.scaled + [SAMPLES] * self.summed
+            loss = ", ".join([IN_SYMBOLS.format(loss=self.symbols), *meant])
+            about = [f"{loss}; L and its terms are by our definition; {AT_A_STEP}"]
+        if self.delta is not None:
+            about.append(LINEAR.format(delta=self.delta))
+        return "; ".join(about)
+
+    def times(self, samples: int) -> float:
+        """By how much gradients of a minibatch are more than those of L, once a GradScaler has undone its own."""
+        return (samples if self.summed else 1) / self.parts
+
+    def undone(self, found: Found, loss: Tensor) -> Tensor:
+        """The loss, with its graph if it has one, without its factor."""
+        if self.parts == 1 and not self.summed and not self.scaled:
+            return loss
+        with torch.enable_grad():
+            scaler = scaler_in(found) if self.scaled else None
+            if scaler is not None:
+                loss = loss / scaler.scale(torch.ones_like(loss.detach()))
+            return loss / self.times(len(found["samples"]))
+
+    def value_losses(self, values: Tensor, targets: Tensor, old: Tensor, limit: float | None) -> Tensor:
+        """Per sample, as the script is trained on them: without ½, as ours."""
+        if self.delta is None:
+            return value_losses(values, targets, old, limit, Habits())
+        return 2 * torch.nn.functional.huber_loss(values, targets, reduction="none", delta=self.delta)
+
+
+PLAIN = Form()
+
+
+def as_written(number: float) -> float:
+    """What somebody has written, where it is that to single precision: 0.5 for 0.50000003."""
+    short = float(f"{number:.{DIGITS}g}")
+    return short if abs(short - number) <= WRITTEN * abs(number) else number
+
+
+def scaler_in(found: Found) -> Any:
+    """The script's GradScaler; None: it has none that can be seen."""
+    kind: Any = getattr(torch.amp, "GradScaler", ())  # not there in every version
+    for one in (*found.variables.values(), *found.outside.values()):
+        if isinstance(one, kind) and one.is_enabled():
+            return one
+    return None
+
+
+def forms_of(found: Found, loss: Tensor) -> list[Form]:
+    """What the loss of a whole minibatch may be, by its gradients: of each it is still to be proven that it is that."""
+    log_prob, value, clip_range = found["log_prob"], found["value"], found.settings["clip_range"]
+    if clip_range is None or not (log_prob.requires_grad and value.requires_grad):
+        return []
+    made: Any = torch.autograd.grad(loss, [log_prob, value], retain_graph=True, allow_unused=True)
+    by_policy, by_value = (None if one is None else _numbers(one) for one in made)
+    if by_policy is None or by_value is None:
+        return []
+    slopes, sure = slopes_of(found, float(clip_range))
+    times = _multiple(by_policy[sure], slopes[sure] / len(slopes))
+    delta = None if times is None else _delta_of(found, by_value, times)
+    forms = [Form(*one, delta) for one in _factors(found, times)] if times is not None else []
+    return [one for one in forms if one != PLAIN]
+
+
+def slopes_of(found: Found, clip_range: float, more: float = 0.0) -> tuple[Floats, Any]:
+    """dL_PG/d log π of each sample, times their number, and where no rounding decides it; `more`: how near the clip's
+    edges it may.
+    """
+    places = places_of(found)
+    log_prob, used = found["log_prob"].detach(), found["used"].detach()
+    columns = log_prob, log_prob - found["log_probs"].detach()[places], used
+    log_prob, logratio, used = (_numbers(one) for one in columns)
+    edges = edges_of(clip_range)
+    slopes = by_hand.policy_loss("clip", log_prob, logratio, used, edges)[1]
+    sure = np.min([np.abs(np.exp(logratio) - edge) for edge in edges[:2]], axis=0) > more
+    return slopes, sure
+
+
+def _numbers(found: Tensor) -> Any:
+    return found.detach().double().flatten().cpu().numpy()
+
+
+def _multiple(theirs: Floats, ours: Floats) -> float | None:
+    """How many times ours theirs is, at every sample; None: it is no multiple."""
+    size = float(ours @ ours)
+    times = float(theirs @ ours) / size if size else 0.0
+    if not (isfinite(times) and times > 0) or np.abs(theirs - times * ours).max() > CLOSE * np.abs(theirs).max():
+        return None
+    return times
+
+
+def _factors(found: Found, times: float) -> Sequence[tuple[int, bool, bool]]:
+    """(n, summed, scaled) that come to this factor."""
+    samples, scaler = len(found["samples"]), scaler_in(found)
+    scales = [(False, 1.0)] + ([] if scaler is None else [(True, float(scaler.get_scale()))])
+    made = []
+    for scaled, scale in scales:
+        parts = round(scale / times)
+        if 1 <= parts <= MOST_PARTS and abs(times * parts - scale) <= CLOSE * scale:
+            made.append((parts, False, scaled))
+        if samples > 1 and abs(times - scale * samples) <= CLOSE * times:
+            made.append((1, True, scaled))
+    return made
+
+
+def _delta_of(found: Found, gradient: Floats, times: float) -> float | None:
+    """δ where the gradient by V of every sample is in proportion to its error up to δ, and the same beyond. `times`:
+    the factor of the loss; where no error is as small as that, c₁ is that of `args`.
+    """
+    if getattr(found["args"], "clip_vloss", False):
+        return None
+    errors = _numbers(found["value"]) - _numbers(found["targets"])[places_of(found).cpu().numpy()]
+    most, told = float(np.abs(gradient).max()), found.settings["value_coef"]
+    within = np.abs(gradient) < (1 - 10 * CLOSE) * most
+    slope = _multiple(gradient[within], errors[within])
+    if slope is None and not within.any() and told is not None:
+        slope = float(told) * times / len(errors)
+    if not slope:
+        return None
+    delta = as_written(most / slope)
+    off = np.abs(gradient - slope * np.clip(errors, -delta, delta)).max()
+    beyond = np.abs(errors).max() > (1 + 10 * CLOSE) * delta
+    return delta if beyond and off <= CLOSE * most else None
