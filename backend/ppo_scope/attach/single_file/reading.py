@@ -1,0 +1,395 @@
+"""What is what in the loss of a PPO, by how it is put together and by no name: r = exp(log π − log π_old), its clip,
+min(r·Â, clip(r)·Â), mean (V − V_targ)², the entropy, and their coefficients.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ppo_scope.attach.single_file.source import DEEP, Bit, Source, called, is_name, is_pure, mentions
+
+LEAST = ("min", "minimum", "fmin", "max", "maximum", "fmax")
+CLIPS = ("clamp", "clip", "clamp_")
+SQUARES = ("mse_loss", "square")
+MEANS = ("mean", "nanmean")
+
+
+@dataclass
+class Reading:
+    """Of one loss; what is None was not found."""
+
+    log_prob: Bit
+    old_log_prob: Bit
+    clip_range: Bit | float
+    clip_range_high: Bit | float | None
+    """Where it is another one."""
+    used: Bit | None
+    """Â, as the loss uses it."""
+    policy: ast.stmt
+    """The statement with the policy loss in it."""
+    value: Bit | None = None
+    target: Bit | None = None
+    value_loss: Bit | None = None
+    entropy: Bit | None = None
+    value_coef: list[Bit | float] | None = None
+    """Its factors. None: not found."""
+    entropy_coef: list[Bit | float] | None = None
+    losses: dict[str, Bit] = field(default_factory=dict)
+    """`loss`, `policy_loss` and `value_loss` as the script has them."""
+    backward: ast.Call | None = None
+    """Where the policy loss is differentiated."""
+    value_backward: ast.Call | None = None
+    """And the value loss."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One of a sum."""
+
+    kind: str | None
+    """`policy`, `value`, `entropy`; None: that cannot be told."""
+    bit: Bit
+    """Without its mean and its coefficient."""
+    negative: bool
+    factors: tuple[Bit | float, ...]
+
+
+def reading_of(
+    source: Source, has_gradient: Callable[[Bit], bool | None] = lambda _: None, first: tuple[object, ...] = ()
+) -> Reading | None:
+    """Of the PPO in this file; None: there is none that is known here.
+
+    Args:
+        source: the file.
+        has_gradient: whether that is known of an expression.
+        first: scopes in which it is looked for before others.
+    """
+    clips = [node for node in source.nodes if called(node, *CLIPS) is not None]
+    clips.sort(key=lambda node: source.scope_of(node) not in first)
+    for clip in clips:
+        found = _policy_of(source, clip, has_gradient)  # type: ignore[arg-type]
+        if found is not None:
+            reading, least = found
+            _read_losses(source, reading, least, has_gradient)
+            return reading
+    return None
+
+
+# The policy loss
+
+
+def _policy_of(
+    source: Source, clip: ast.Call, has_gradient: Callable[[Bit], bool | None]
+) -> tuple[Reading, ast.AST] | None:
+    """What a clip tells; with the smaller of two that it stands in."""
+    scope = source.scope_of(clip)
+    given = called(clip, *CLIPS) or []
+    if not given:
+        return None
+    named = {one.arg: one.value for one in clip.keywords}
+    low, high = (given[place] if len(given) > place else named.get(name) for place, name in ((1, "min"), (2, "max")))
+    edges = _edges(source, low, high, scope)
+    difference = _difference(source, Bit(given[0], scope))
+    if edges is None or difference is None:
+        return None
+    minus = difference.node
+    assert isinstance(minus, ast.BinOp)
+    new, old = difference.of(minus.left), difference.of(minus.right)
+    if has_gradient(old) and has_gradient(new) is False:
+        new, old = old, new
+    used, least = _surrogate(source, clip)
+    statement = source.statement_of(least)
+    low_edge, high_edge = edges
+    reading = Reading(new, old, low_edge, high_edge, used, statement)
+    return reading, least
+
+
+def _edges(
+    source: Source, low: ast.expr | None, high: ast.expr | None, scope: object
+) -> tuple[Bit | float, Bit | float | None] | None:
+    """ε, and ε⁺ where it is another one, of 1 − ε and 1 + ε."""
+    below, above = (_edge(source, one, scope, operator) for one, operator in ((low, ast.Sub), (high, ast.Add)))
+    if below is None or above is None:
+        return None
+    same = below == above or (
+        isinstance(below, Bit) and isinstance(above, Bit) and ast.dump(below.node) == ast.dump(above.node)
+    )
+    return below, None if same else above
+
+
+def _edge(source: Source, node: ast.expr | None, scope: object, operator: type[ast.operator]) -> Bit | float | None:
+    """How far from 1."""
+    if node is None:
+        return None
+    for bit in _defined(source, Bit(node, scope)):  # type: ignore[arg-type]
+        one = bit.node
+        if isinstance(one, ast.BinOp) and isinstance(one.op, operator):
+            if _number(one.left) == 1:
+                return _or_number(bit.of(one.right))
+            if operator is ast.Add and _number(one.right) == 1:
+                return _or_number(bit.of(one.left))
+        number = _number(one)
+        if number is not None:
+            away = 1 - number if operator is ast.Sub else number - 1
+            return round(away, 9) if 0 < away < 1 else None
+    return None
+
+
+def _difference(source: Source, ratio: Bit) -> Bit | None:
+    """log π − log π_old, of which r is exp."""
+    for bit in _defined(source, ratio):
+        inside = called(bit.node, "exp")
+        if inside:
+            for one in _defined(source, bit.of(inside[0])):
+                if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Sub):
+                    return one
+            return None
+    return None
+
+
+def _surrogate(source: Source, clip: ast.Call) -> tuple[Bit | None, ast.AST]:
+    """(Â as it is multiplied with the clipped ratio, the smaller of the two surrogates or what stands for it)"""
+    for node in source.nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            for side, other in ((node.left, node.right), (node.right, node.left)):
+                if _is(source, Bit(side, source.scope_of(side)), clip):
+                    used = other.operand if isinstance(other, ast.UnaryOp) else other
+                    least = _that_holds(source, node, lambda one: called(one, *LEAST) is not None)
+                    return Bit(used, source.scope_of(used)), least or node
+    return None, clip
+
+
+def _that_holds(source: Source, node: ast.AST, test: Callable[[ast.AST], bool]) -> ast.AST | None:
+    """The nearest around it, or around the variable that it is put into, that passes a test."""
+    for one in source.above(node):
+        if test(one):
+            return one
+        if isinstance(one, ast.stmt):
+            break
+    statement = source.statement_of(node)
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return None
+    scope, name = source.scope_of(statement), statement.targets[0].id
+    for one in ast.walk(scope):
+        if test(one) and any(is_name(part, name) for part in ast.walk(one)):
+            return one
+    return None
+
+
+# The loss
+
+
+def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient: Callable[[Bit], bool | None]) -> None:
+    """What else is differentiated."""
+    kinds = _Kinds(source, least)
+    for call in [node for node in source.nodes if called(node, "backward")]:
+        assert isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+        differentiated = Bit(call.func.value, source.scope_of(call))
+        terms = list(kinds.terms(differentiated))
+        if any(term.kind == "policy" for term in terms):
+            reading.backward = reading.backward or call
+            if isinstance(differentiated.node, ast.Name):
+                reading.losses.setdefault("loss", differentiated)
+        for term in terms:
+            if term.kind == "value" and reading.value is None:
+                _read_value(source, reading, term, has_gradient)
+                reading.value_backward = call
+            if term is _entropy_of(terms) and reading.entropy is None:
+                reading.entropy = term.bit
+                minus: tuple[float, ...] = () if term.negative else (-1.0,)
+                reading.entropy_coef = [*minus, *term.factors]
+    own = _held_in(source, least, reading.policy)
+    if own is not None:
+        reading.losses["policy_loss"] = own
+
+
+def _entropy_of(terms: Sequence[Term]) -> Term | None:
+    """Of a loss: what is the entropy of a distribution, or else what is taken away beside the policy loss."""
+    for term in terms:
+        if term.kind == "entropy":
+            return term
+    others = [term for term in terms if term.kind is None]
+    of_policy = any(term.kind == "policy" for term in terms)
+    return others[0] if of_policy and len(others) == 1 and others[0].negative else None
+
+
+def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Callable[[Bit], bool | None]) -> None:
+    pair = squared(source, term.bit)
+    assert pair is not None
+    value, target = (term.bit.of(one) for one in pair)
+    if has_gradient(target) or (has_gradient(value) is None and _is_asked(source, target, value)):
+        value, target = target, value
+    reading.value, reading.target, reading.value_loss = value, target, term.bit
+    reading.value_coef = list(term.factors)
+    own = _held_in(source, term.bit.node, source.statement_of(term.bit.node))
+    if own is not None:
+        reading.losses["value_loss"] = own
+
+
+def _is_asked(source: Source, one: Bit, other: Bit) -> bool:
+    """Whether the one is what a network says, rather than the other."""
+    return (
+        isinstance(one.node, ast.Call)
+        and is_pure(other.node)
+        and not any(isinstance(bit.node, ast.Call) for bit in _defined(source, other))
+    )
+
+
+def _held_in(source: Source, node: ast.AST, statement: ast.stmt) -> Bit | None:
+    """The variable that its mean is put into, by itself."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return None
+    inner: ast.AST = statement.value
+    averaged = called(node, "mse_loss") is not None or _is_module_call(source, node)
+    while inner is not node:
+        if isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub):
+            inner = inner.operand
+        elif (given := called(inner, *MEANS)) and len(given) == 1:
+            inner, averaged = given[0], True
+        else:
+            return None
+    return Bit(statement.targets[0], source.scope_of(statement)) if averaged else None
+
+
+class _Kinds:
+    """The terms of losses in a file."""
+
+    def __init__(self, source: Source, least: ast.AST) -> None:
+        self._source, self._least = source, least
+
+    def terms(
+        self, bit: Bit, negative: bool = False, factors: tuple[Bit | float, ...] = (), depth: int = 0
+    ) -> Iterator[Term]:
+        """Of a sum, over the variables that it is made of."""
+        first, steps = bit, 0
+        while steps < DEEP and depth < DEEP:
+            steps += 1
+            node = bit.node
+            if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+                negative ^= isinstance(node.op, ast.USub)
+                bit = first = bit.of(node.operand)
+            elif (given := called(node, *MEANS)) and len(given) >= 1 and self._own(bit) is None:
+                bit = first = bit.of(given[0])
+            elif self._own(bit) is not None:
+                yield Term(self._own(bit), first if self._own(bit) == "entropy" else bit, negative, factors)
+                return
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+                yield from self.terms(bit.of(node.left), negative, factors, depth + 1)
+                other = negative ^ isinstance(node.op, ast.Sub)
+                yield from self.terms(bit.of(node.right), other, factors, depth + 1)
+                return
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+                term, factor = self._factor_of(bit)
+                if isinstance(node.op, ast.Div):
+                    number = _number(node.right)
+                    factor = 1 / number if number else bit.of(_inverse(node.right))
+                if isinstance(factor, float) and factor < 0:
+                    factor, negative = -factor, not negative
+                factors = (*factors, factor)
+                bit = first = bit.of(term)
+            elif (given := called(node, "max", "maximum")) and self._own(bit.of(given[0])) == "value":
+                bit = bit.of(given[0])  # that of V as it is; the other is of V as it is held
+            else:
+                before = self._source.origin(bit)
+                if before is None:
+                    yield Term(None, first, negative, factors)
+                    return
+                bit = before
+
+    def _factor_of(self, bit: Bit) -> tuple[ast.expr, Bit | float]:
+        """(the term, its coefficient)"""
+        node = bit.node
+        assert isinstance(node, ast.BinOp)
+        left, right = node.left, node.right
+        if isinstance(node.op, ast.Div):
+            return left, 1.0
+        swap = _number(right) is not None or (_number(left) is None and self._leads(bit.of(left)))
+        if swap and not self._leads(bit.of(right)):
+            left, right = right, left
+        return right, _or_number(bit.of(left))
+
+    def _leads(self, bit: Bit) -> bool:
+        """Whether something of a loss is in it."""
+        return any(one.kind is not None for one in self.terms(bit, depth=DEEP // 2))
+
+    def _own(self, bit: Bit) -> str | None:
+        node = bit.node
+        if node is self._least:
+            return "policy"
+        if squared(self._source, bit) is not None:
+            return "value"
+        if isinstance(node, ast.Call) and called(node, "entropy") is not None:
+            return "entropy"
+        if isinstance(node, ast.Call) and called(node, "sum") and mentions(node, "entropy"):
+            return "entropy"
+        return None
+
+
+def squared(source: Source, bit: Bit) -> tuple[ast.expr, ast.expr] | None:
+    """The two whose difference is squared here; None: none is."""
+    node = bit.node
+    given = called(node, "mse_loss")
+    if given is None and _is_module_call(source, node):
+        given = node.args  # type: ignore[attr-defined]
+    if given and len(given) >= 2:
+        return given[0], given[1]
+    inside: ast.expr | None = None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and _number(node.right) == 2:
+        inside = node.left
+    elif (given := called(node, "square", "pow")) and (len(given) == 1 or _number(given[1]) == 2):
+        inside = given[0]
+    if inside is None:
+        return None
+    for one in _defined(source, bit.of(inside)):
+        if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Sub) and one.scope is bit.scope:
+            return one.node.left, one.node.right
+    return None
+
+
+def _is_module_call(source: Source, node: ast.AST) -> bool:
+    """Whether an `nn.MSELoss` is called."""
+    if not isinstance(node, ast.Call) or len(node.args) < 2:
+        return False
+    if mentions(node.func, "MSELoss"):
+        return True
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+    made = (one for one in source.nodes if isinstance(one, ast.Assign) and called(one.value, "MSELoss") == [])
+    targets = (target for one in made for target in one.targets)
+    return name is not None and any(name in (getattr(one, "id", None), getattr(one, "attr", None)) for one in targets)
+
+
+# Expressions
+
+
+def _defined(source: Source, bit: Bit) -> Iterator[Bit]:
+    """It, and what its name was given, step by step."""
+    now: Bit | None = bit
+    for _ in range(DEEP):
+        if now is None:
+            return
+        yield now
+        now = source.origin(now)
+
+
+def _is(source: Source, bit: Bit, node: ast.AST) -> bool:
+    return any(one.node is node for one in _defined(source, bit))
+
+
+def _number(node: ast.AST | None) -> float | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _number(node.operand)
+        return None if inner is None else -inner
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return float(node.value)
+    return None
+
+
+def _or_number(bit: Bit) -> Bit | float:
+    number = _number(bit.node)
+    return bit if number is None else number
+
+
+def _inverse(node: ast.expr) -> ast.expr:
+    return ast.BinOp(ast.Constant(1), ast.Div(), node)

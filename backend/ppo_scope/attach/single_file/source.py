@@ -1,0 +1,469 @@
+"""A source file, read to see where what an expression holds comes from: over assignments, into functions of the same
+file and out to who calls them. Nothing of it is run.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Scope = ast.Module | Function | ast.ClassDef
+Loop = ast.For | ast.AsyncFor | ast.While
+
+DEEP = 16
+"""Steps that are gone back, and expressions within expressions that are put in the place of a name."""
+SAME = {
+    *("detach", "to", "cpu", "cuda", "numpy", "float", "double", "long", "clone", "copy", "contiguous"),
+    *("squeeze", "unsqueeze", "flatten", "reshape", "view", "ravel", "astype", "type"),
+}
+"""Methods whose result holds the same numbers."""
+SAME_OF = {
+    *("squeeze", "unsqueeze", "flatten", "reshape", "ravel", "tensor", "as_tensor", "from_numpy", "FloatTensor"),
+    *("LongTensor", "Tensor", "array", "asarray", "ascontiguousarray"),
+}
+"""So with functions, of their first argument."""
+LAID = {"stack", "cat", "concatenate", "array", "asarray", "tensor", "as_tensor", "vstack", "logical_or"}
+"""Those by which arrays are put together."""
+
+
+class Bit(NamedTuple):
+    """An expression, and where its names mean something."""
+
+    node: ast.expr
+    scope: Scope
+    calls: tuple[ast.Call, ...] = ()
+    """By which one has come there."""
+
+    def of(self, node: ast.expr) -> Bit:
+        """Another one in the same place."""
+        return self._replace(node=node)
+
+
+class Definition(NamedTuple):
+    """A statement that binds a name."""
+
+    statement: ast.stmt
+    value: ast.expr | None
+    """None: it cannot be said, as where something is added to it."""
+    item: int | None = None
+    """Which part of the value it is."""
+    drawn: bool = False
+    """The value is what a `for` goes through."""
+
+    @property
+    def whole(self) -> ast.expr | None:
+        """What the name is bound to, where that is written there."""
+        if self.item is None or self.value is None:
+            return self.value
+        return self.value.elts[self.item] if isinstance(self.value, ast.Tuple | ast.List) else None
+
+
+class Source:
+    """Of one file."""
+
+    def __init__(self, text: str) -> None:
+        """Raises `SyntaxError`."""
+        self.text = text
+        self.lines = text.splitlines()
+        self._doubly_quoted = text.count('"') > text.count("'")
+        self.tree = ast.parse(text)
+        self.nodes = list(ast.walk(self.tree))
+        self.parents = {child: parent for parent in self.nodes for child in ast.iter_child_nodes(parent)}
+        self._calls: dict[str | None, list[ast.Call]] = defaultdict(list)
+        self.functions: dict[str, list[Function]] = defaultdict(list)
+        self._bound: dict[Scope, dict[str, list[Definition]]] = defaultdict(lambda: defaultdict(list))
+        for node in self.nodes:
+            if isinstance(node, ast.Call):
+                self._calls[_called(node)].append(node)
+            if isinstance(node, Function):
+                self.functions[node.name].append(node)
+            for name, definition in _definitions_in(node):
+                self._bound[self.scope_of(definition.statement)][name].append(definition)
+        for names in self._bound.values():
+            for found in names.values():
+                found.sort(key=lambda one: one.statement.lineno)
+
+    # Where something stands
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """What it stands in, the innermost first."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
+    def scope_of(self, node: ast.AST) -> Scope:
+        """Where its names mean something."""
+        return next(one for one in self.above(node) if isinstance(one, Scope))
+
+    def statement_of(self, node: ast.AST) -> ast.stmt:
+        """The innermost around it."""
+        return next(one for one in (node, *self.above(node)) if isinstance(one, ast.stmt))
+
+    def class_of(self, scope: Scope) -> ast.ClassDef | None:
+        """Whose method a function is."""
+        parent = self.parents.get(scope)
+        return parent if isinstance(scope, Function) and isinstance(parent, ast.ClassDef) else None
+
+    def within(self, scope: Scope) -> Iterator[Scope]:
+        """It, and the scopes in which its names are looked up, the innermost first."""
+        yield scope
+        yield from (one for one in self.above(scope) if isinstance(one, ast.Module | Function))
+
+    def loops_around(self, node: ast.AST) -> list[Loop]:
+        """In its function, the outermost first."""
+        found: list[Loop] = []
+        for one in self.above(node):
+            if isinstance(one, Scope):
+                break
+            if isinstance(one, Loop):
+                found.insert(0, one)
+        return found
+
+    def words(self, node: ast.expr) -> str:
+        """As it stands in the file, or would stand there; in a line."""
+        if hasattr(node, "lineno") and node.lineno == node.end_lineno:
+            return self.lines[node.lineno - 1].encode()[node.col_offset : node.end_col_offset].decode()
+        text = ast.unparse(node)
+        return text.replace("'", '"') if self._doubly_quoted and '"' not in text and "\\" not in text else text
+
+    # What a name is
+
+    def binder(self, name: str, scope: Scope) -> Scope | None:
+        """The scope whose name it is; None: none of this file's."""
+        return next((one for one in self.within(scope) if name in self._bound[one] or name in parameters(one)), None)
+
+    def definitions(self, name: str, scope: Scope) -> list[Definition]:
+        """Of a name of this scope, line by line."""
+        return self._bound[scope][name]
+
+    def definition(self, name: str, scope: Scope, statement: ast.stmt) -> Definition | None:
+        """The last before a statement; in a loop perhaps one after it."""
+        found = self.definitions(name, scope)
+        before = [one for one in found if one.statement.lineno < statement.lineno]
+        if before or name in parameters(scope):
+            return before[-1] if before else None
+        return next((one for one in reversed(found) if one.statement is not statement), None)
+
+    def origin(self, bit: Bit) -> Bit | None:
+        """What it was, one step before; None: nothing that is written here."""
+        node = bit.node
+        if isinstance(node, ast.Call):
+            return self._given_back(bit, None)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is int:
+            return self._given_back(bit.of(node.value), node.slice.value)
+        if not isinstance(node, ast.Name) or (scope := self.binder(node.id, bit.scope)) is None:
+            return None
+        inside = node in self.parents and self.scope_of(node) is scope
+        where = self.statement_of(node) if inside else _last_of(scope)
+        found = self.definition(node.id, scope, where)
+        if found is None:
+            return self.argument(node.id, scope, bit.calls if scope is bit.scope else ())
+        if found.value is None:
+            return None
+        value = Bit(found.value, scope, bit.calls if scope is bit.scope else ())
+        if found.drawn:
+            return self._yielded(value, found.item)
+        if found.item is None:
+            return value
+        if isinstance(value.node, ast.Tuple | ast.List):
+            return value.of(value.node.elts[found.item])
+        return self._given_back(value, found.item)
+
+    def back(self, bit: Bit) -> Bit | None:
+        """One step before, as far as it held the same samples there."""
+        inner = peeled(bit.node)
+        return bit.of(inner) if inner is not None else self.origin(bit)
+
+    def chain(self, bit: Bit | None) -> Iterator[Bit]:
+        """It, and what it was before, step by step."""
+        for _ in range(DEEP):
+            if bit is None:
+                return
+            yield bit
+            bit = self.back(bit)
+
+    # Over calls
+
+    def callee(self, call: ast.Call, scope: Scope) -> Function | None:
+        """The function of this file that is called, where it can only be one."""
+        if isinstance(call.func, ast.Name):
+            found = [one for one in self.functions.get(call.func.id, []) if self.class_of(one) is None]
+        elif isinstance(call.func, ast.Attribute):
+            found = [one for one in self.functions.get(call.func.attr, []) if self.class_of(one) is not None]
+            if is_name(call.func.value, "self"):
+                of_class = next((one for one in map(self.class_of, self._outwards(scope)) if one is not None), None)
+                found = [one for one in found if self.class_of(one) is of_class] or found
+        else:
+            found = []
+        found = [one for one in found if _takes(one, call, self.class_of(one) is not None)]
+        return found[0] if len(found) == 1 else None
+
+    def calls_of(self, function: Scope) -> list[ast.Call]:
+        """Where it is called in this file."""
+        if not isinstance(function, Function):
+            return []
+        return [one for one in self._calls[function.name] if self.callee(one, self.scope_of(one)) is function]
+
+    def argument(self, name: str, function: Scope, by: tuple[ast.Call, ...] = ()) -> Bit | None:
+        """What a function is given by this name where it is called: `by` the last of these, where it is known."""
+        for call in by[-1:] or self.calls_of(function):
+            assert isinstance(function, Function)
+            names = [one.arg for one in function.args.posonlyargs + function.args.args]
+            if self.class_of(function) is not None and isinstance(call.func, ast.Attribute):
+                if names[:1] == [name]:
+                    return Bit(call.func.value, self.scope_of(call), by[:-1])
+                names = names[1:]
+            by_name = {one.arg: one.value for one in call.keywords}
+            by_place = dict(zip(names, call.args, strict=False))
+            given = by_name.get(name, by_place.get(name))
+            if given is not None and not isinstance(given, ast.Starred):
+                return Bit(given, self.scope_of(call), by[:-1])
+        return None
+
+    def _outwards(self, scope: Scope) -> Iterator[Scope]:
+        yield scope
+        yield from (one for one in self.above(scope) if isinstance(one, Function))
+
+    def _given_back(self, bit: Bit, item: int | None) -> Bit | None:
+        function = self.callee(bit.node, bit.scope) if isinstance(bit.node, ast.Call) else None
+        if function is None:
+            return None
+        own = [one for one in ast.walk(function) if isinstance(one, ast.Return) and self.scope_of(one) is function]
+        return _part(own[-1].value, item, function, (*bit.calls, bit.node)) if own else None  # type: ignore[arg-type]
+
+    def _yielded(self, bit: Bit, item: int | None) -> Bit | None:
+        function = self.callee(bit.node, bit.scope) if isinstance(bit.node, ast.Call) else None
+        if function is None:
+            return None
+        own = [one for one in ast.walk(function) if isinstance(one, ast.Yield) and self.scope_of(one) is function]
+        return _part(own[-1].value, item, function, (*bit.calls, bit.node)) if own else None  # type: ignore[arg-type]
+
+    # The same elsewhere
+
+    def carried(self, bit: Bit, scope: Scope, before: int) -> ast.expr | None:
+        """An expression that is the same in another scope, before a line of it; None: there is none."""
+        try:
+            found = _Carrier(self, bit, scope, before).visit(copy.deepcopy(bit.node))
+        except _NotThere:
+            return None
+        if not is_harmless(found):
+            return None
+        return bit.node if ast.dump(found) == ast.dump(bit.node) else _bare(found)
+
+    def is_there(self, name: str, scope: Scope, before: int) -> bool:
+        """Whether a name of the scope has its value before this line of it."""
+        found = self.definitions(name, scope)
+        return name in parameters(scope) or any(one.statement.lineno < before for one in found)
+
+
+class _NotThere(Exception):
+    """A name has no equal there."""
+
+
+class _Carrier(ast.NodeTransformer):
+    """Puts in the place of names what they are, until all are known elsewhere."""
+
+    def __init__(self, source: Source, bit: Bit, to: Scope, before: int, depth: int = 0) -> None:
+        self._source, self._to, self._before, self._depth = source, to, before, depth
+        _, self._scope, self._calls = bit
+        self._own: set[str] = set()
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
+        self._own |= {one.id for part in node.generators for one in ast.walk(part.target) if isinstance(one, ast.Name)}
+        return self.generic_visit(node)  # type: ignore[return-value]
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        source, to = self._source, self._to
+        if node.id in self._own:
+            return node
+        binder = source.binder(node.id, self._scope)
+        if binder is None or binder in source.within(to):
+            there = source.binder(node.id, to) is binder
+            if there and (binder is not to or source.is_there(node.id, to, self._before)):
+                return node
+            if binder is None:
+                raise _NotThere
+        if self._depth >= DEEP:
+            raise _NotThere
+        own_class = source.class_of(binder)
+        if node.id == "self" and own_class is not None and own_class is _class_around(source, to):
+            return node
+        if (own := self._given(node.id, binder)) is not None:
+            return ast.Name(own, ast.Load())
+        definitions = source.definitions(node.id, binder)
+        if node.id in parameters(binder) and not definitions:
+            found = source.argument(node.id, binder, self._calls if binder is self._scope else ())
+        elif len(definitions) == 1 and definitions[0].value is not None and not definitions[0].drawn:
+            value = definitions[0].whole
+            found = Bit(value, binder) if value is not None and is_pure(value) else None
+        else:
+            found = None
+        if found is None:
+            raise _NotThere
+        inner = _Carrier(source, found, to, self._before, self._depth + 1)
+        return inner.visit(copy.deepcopy(found.node))  # type: ignore[no-any-return]
+
+    def _given(self, name: str, binder: Scope) -> str | None:
+        """The parameter by which a function knows the variable of who calls it."""
+        source, to = self._source, self._to
+        for own in parameters(to):
+            given = source.argument(own, to) if not source.definitions(own, to) else None
+            if given is not None and is_name(given.node, name) and source.binder(name, given.scope) is binder:
+                return own
+        return None
+
+
+def _class_around(source: Source, scope: Scope) -> ast.ClassDef | None:
+    return next((one for one in map(source.class_of, source.within(scope)) if one is not None), None)
+
+
+def _bare(node: ast.expr) -> ast.expr:
+    """Without the place of what it was made of."""
+    for one in ast.walk(node):
+        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
+            one.__dict__.pop(name, None)
+    return node
+
+
+def _last_of(scope: Scope) -> ast.stmt:
+    return ast.Pass(lineno=1 << 30, col_offset=0)
+
+
+def _part(value: ast.expr | None, item: int | None, function: Function, calls: tuple[ast.Call, ...]) -> Bit | None:
+    if value is None:
+        return None
+    if item is None:
+        return Bit(value, function, calls)
+    if isinstance(value, ast.Tuple | ast.List) and item < len(value.elts):
+        return Bit(value.elts[item], function, calls)
+    return None
+
+
+def parameters(scope: Scope) -> set[str]:
+    """Names that a function is called with."""
+    if not isinstance(scope, Function):
+        return set()
+    of = scope.args
+    named = [*of.posonlyargs, *of.args, *of.kwonlyargs, *(one for one in (of.vararg, of.kwarg) if one is not None)]
+    return {one.arg for one in named}
+
+
+def _definitions_in(node: ast.AST) -> Iterator[tuple[str, Definition]]:
+    """The names that a node binds."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from _bound_by(target, Definition(node, node.value))
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        yield from _bound_by(node.target, Definition(node, node.value))
+    elif isinstance(node, ast.AugAssign):
+        yield from _bound_by(node.target, Definition(node, None))
+    elif isinstance(node, ast.For | ast.AsyncFor):
+        yield from _bound_by(node.target, Definition(node, node.iter, drawn=True))
+    elif isinstance(node, ast.With | ast.AsyncWith):
+        for one in node.items:
+            if one.optional_vars is not None:
+                yield from _bound_by(one.optional_vars, Definition(node, None))
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        for alias in node.names:
+            yield (alias.asname or alias.name.partition(".")[0]), Definition(node, None)
+    elif isinstance(node, Function | ast.ClassDef):
+        yield node.name, Definition(node, None)
+
+
+def _bound_by(target: ast.expr, definition: Definition) -> Iterator[tuple[str, Definition]]:
+    if isinstance(target, ast.Name):
+        yield target.id, definition
+    elif isinstance(target, ast.Tuple | ast.List):
+        for place, one in enumerate(target.elts):
+            if isinstance(one, ast.Name):
+                yield one.id, definition._replace(item=place)
+            else:
+                yield from _bound_by(one, definition._replace(value=None))
+    elif isinstance(target, ast.Starred):
+        yield from _bound_by(target.value, definition._replace(value=None))
+
+
+def _takes(function: Function, call: ast.Call, is_method: bool) -> bool:
+    """Whether it can be called so."""
+    of = function.args
+    if of.vararg or of.kwarg or any(isinstance(one, ast.Starred) for one in call.args):
+        return True
+    if any(one.arg is None for one in call.keywords):
+        return True
+    bound = is_method and not any(is_name(one, "staticmethod") for one in function.decorator_list)
+    places = len(of.posonlyargs) + len(of.args) - bound
+    needed = places - len(of.defaults) + sum(one is None for one in of.kw_defaults)
+    return needed <= len(call.args) + len(call.keywords) <= places + len(of.kwonlyargs)
+
+
+def _called(call: ast.Call) -> str | None:
+    """The last part of what is called."""
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", None)
+
+
+def is_name(node: ast.AST, name: str) -> bool:
+    """Whether it is that name."""
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def is_pure(node: ast.AST) -> bool:
+    """Whether to evaluate it is only to look: names, attributes, subscripts, numbers."""
+    allowed = (
+        *(ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Slice, ast.expr_context, ast.BinOp, ast.operator),
+        *(ast.UnaryOp, ast.unaryop),
+    )
+    return all(isinstance(one, allowed) for one in ast.walk(node))
+
+
+def is_harmless(node: ast.AST) -> bool:
+    """Whether nothing of the script's is run where it is written once more."""
+    calls = (one for one in ast.walk(node) if isinstance(one, ast.Call))
+    return all(_called(one) in SAME | SAME_OF | LAID and isinstance(one.func, ast.Attribute) for one in calls)
+
+
+def called(node: ast.AST, *names: str) -> list[ast.expr] | None:
+    """What a function or method of one of these names is given, the object of a method first; None: it is no such
+    call. `torch.exp(x)`, `exp(x)` and `x.exp()` are one.
+    """
+    if not isinstance(node, ast.Call) or _called(node) not in names:
+        return None
+    if isinstance(node.func, ast.Attribute) and not is_module(node.func.value):
+        return [node.func.value, *node.args]
+    return list(node.args)
+
+
+def is_module(node: ast.AST) -> bool:
+    """Whether it is one whose functions these are, by the name that everybody gives it."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id in ("torch", "np", "numpy", "F", "nn", "math", "th", "jnp", "jax")
+
+
+def mentions(node: ast.AST, *names: str) -> bool:
+    """Whether something by one of these names is called in it."""
+    return any(isinstance(one, ast.Call) and _called(one) in names for one in ast.walk(node))
+
+
+def peeled(node: ast.expr) -> ast.expr | None:
+    """What holds the same samples, one layer below: less a shape, a scale and a shift; None: it is bare."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return node.operand
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in SAME and not is_module(node.func.value):
+            return node.func.value
+        return node.args[0] if _called(node) in SAME_OF and node.args else None
+    return normalised(node)
+
+
+def normalised(node: ast.AST) -> ast.expr | None:
+    """What is normalised here, (x − mean) / std or x − mean; None: nothing."""
+    if not isinstance(node, ast.BinOp):
+        return None
+    less = node.left if isinstance(node.op, ast.Div) else node
+    if not isinstance(less, ast.BinOp) or not isinstance(less.op, ast.Sub):
+        return None
+    return less.left if (less is not node and is_pure(less.left)) or mentions(less.right, "mean") else None
