@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from ppo_scope.attach.advising.advice import Adviser
 from ppo_scope.attach.ranks import Ranks
-from ppo_scope.attach.single_file.advice import Adviser
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
 from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop

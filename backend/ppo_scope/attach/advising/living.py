@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ppo_scope.attach.advising.source import Bit, Source
+from ppo_scope.attach.advising.tree import LAID, Scope, called
 from ppo_scope.attach.arrays import taken
-from ppo_scope.attach.single_file.source import LAID, Bit, Scope, Source, called
 
 LARGEST = 1 << 24
 """Numbers of an array that are looked at."""
@@ -59,6 +60,13 @@ class Living:
             return taken(found)
         except Exception:
             return None
+
+    def is_list(self, bit: Bit) -> bool:
+        """Whether it is seen to be one, and no array."""
+        try:
+            return isinstance(self.value(bit), list | tuple)
+        except Exception:
+            return False
 
     def has_gradient(self, bit: Bit) -> bool | None:
         """Whether it is differentiated; None: not known."""
@@ -151,8 +159,9 @@ def attribute_of(holder: Any, name: str) -> Any:
         for place in ("_parameters", "_buffers", "_modules"):
             if name in own.get(place, {}):
                 return own[place][name]
-    if isinstance(holder, tuple) and name in getattr(holder, "_fields", ()):
-        return holder[holder._fields.index(name)]  # type: ignore[attr-defined]
+    fields = getattr(type(holder), "_fields", ())
+    if isinstance(holder, tuple) and name in fields:
+        return holder[fields.index(name)]
     found = inspect.getattr_static(holder, name, None)
     if isinstance(found, bool | int | float | str | Tensor | np.ndarray | list | dict):
         return found

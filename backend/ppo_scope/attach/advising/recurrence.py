@@ -11,7 +11,8 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ppo_scope.attach.single_file.source import Bit, Scope, Source, called, is_name
+from ppo_scope.attach.advising.source import Bit, Source
+from ppo_scope.attach.advising.tree import Scope, called, is_name
 
 
 class Collected(NamedTuple):

@@ -5,15 +5,18 @@ min(r·Â, clip(r)·Â), mean (V − V_targ)², the entropy, and their coefficie
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ppo_scope.attach.single_file.source import DEEP, Bit, Source, called, is_name, is_pure, mentions
+from ppo_scope.attach.advising.source import Bit, Source
+from ppo_scope.attach.advising.terms import MEANS, Term, Terms, defined, is_module_call, or_number, squared
+from ppo_scope.attach.advising.tree import called, is_name, is_pure, number_in
 
 LEAST = ("min", "minimum", "fmin", "max", "maximum", "fmax")
 CLIPS = ("clamp", "clip", "clamp_")
-SQUARES = ("mse_loss", "square")
-MEANS = ("mean", "nanmean")
+
+Asked = Callable[[Bit], bool | None]
+"""Whether an expression is differentiated; None: not known."""
 
 
 @dataclass
@@ -44,21 +47,7 @@ class Reading:
     """And the value loss."""
 
 
-@dataclass(frozen=True)
-class Term:
-    """One of a sum."""
-
-    kind: str | None
-    """`policy`, `value`, `entropy`; None: that cannot be told."""
-    bit: Bit
-    """Without its mean and its coefficient."""
-    negative: bool
-    factors: tuple[Bit | float, ...]
-
-
-def reading_of(
-    source: Source, has_gradient: Callable[[Bit], bool | None] = lambda _: None, first: tuple[object, ...] = ()
-) -> Reading | None:
+def reading_of(source: Source, has_gradient: Asked = lambda _: None, first: tuple[object, ...] = ()) -> Reading | None:
     """Of the PPO in this file; None: there is none that is known here.
 
     Args:
@@ -77,12 +66,7 @@ def reading_of(
     return None
 
 
-# The policy loss
-
-
-def _policy_of(
-    source: Source, clip: ast.Call, has_gradient: Callable[[Bit], bool | None]
-) -> tuple[Reading, ast.AST] | None:
+def _policy_of(source: Source, clip: ast.Call, has_gradient: Asked) -> tuple[Reading, ast.AST] | None:
     """What a clip tells; with the smaller of two that it stands in."""
     scope = source.scope_of(clip)
     given = called(clip, *CLIPS) or []
@@ -123,14 +107,14 @@ def _edge(source: Source, node: ast.expr | None, scope: object, operator: type[a
     """How far from 1."""
     if node is None:
         return None
-    for bit in _defined(source, Bit(node, scope)):  # type: ignore[arg-type]
+    for bit in defined(source, Bit(node, scope)):  # type: ignore[arg-type]
         one = bit.node
         if isinstance(one, ast.BinOp) and isinstance(one.op, operator):
-            if _number(one.left) == 1:
-                return _or_number(bit.of(one.right))
-            if operator is ast.Add and _number(one.right) == 1:
-                return _or_number(bit.of(one.left))
-        number = _number(one)
+            if number_in(one.left) == 1:
+                return or_number(bit.of(one.right))
+            if operator is ast.Add and number_in(one.right) == 1:
+                return or_number(bit.of(one.left))
+        number = number_in(one)
         if number is not None:
             away = 1 - number if operator is ast.Sub else number - 1
             return round(away, 9) if 0 < away < 1 else None
@@ -139,10 +123,10 @@ def _edge(source: Source, node: ast.expr | None, scope: object, operator: type[a
 
 def _difference(source: Source, ratio: Bit) -> Bit | None:
     """log π − log π_old, of which r is exp."""
-    for bit in _defined(source, ratio):
+    for bit in defined(source, ratio):
         inside = called(bit.node, "exp")
         if inside:
-            for one in _defined(source, bit.of(inside[0])):
+            for one in defined(source, bit.of(inside[0])):
                 if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Sub):
                     return one
             return None
@@ -159,6 +143,10 @@ def _surrogate(source: Source, clip: ast.Call) -> tuple[Bit | None, ast.AST]:
                     least = _that_holds(source, node, lambda one: called(one, *LEAST) is not None)
                     return Bit(used, source.scope_of(used)), least or node
     return None, clip
+
+
+def _is(source: Source, bit: Bit, node: ast.AST) -> bool:
+    return any(one.node is node for one in defined(source, bit))
 
 
 def _that_holds(source: Source, node: ast.AST, test: Callable[[ast.AST], bool]) -> ast.AST | None:
@@ -178,12 +166,9 @@ def _that_holds(source: Source, node: ast.AST, test: Callable[[ast.AST], bool]) 
     return None
 
 
-# The loss
-
-
-def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient: Callable[[Bit], bool | None]) -> None:
+def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient: Asked) -> None:
     """What else is differentiated."""
-    kinds = _Kinds(source, least)
+    kinds = Terms(source, least)
     for call in [node for node in source.nodes if called(node, "backward")]:
         assert isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
         differentiated = Bit(call.func.value, source.scope_of(call))
@@ -215,7 +200,7 @@ def _entropy_of(terms: Sequence[Term]) -> Term | None:
     return others[0] if of_policy and len(others) == 1 and others[0].negative else None
 
 
-def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Callable[[Bit], bool | None]) -> None:
+def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Asked) -> None:
     pair = squared(source, term.bit)
     assert pair is not None
     value, target = (term.bit.of(one) for one in pair)
@@ -233,7 +218,7 @@ def _is_asked(source: Source, one: Bit, other: Bit) -> bool:
     return (
         isinstance(one.node, ast.Call)
         and is_pure(other.node)
-        and not any(isinstance(bit.node, ast.Call) for bit in _defined(source, other))
+        and not any(isinstance(bit.node, ast.Call) for bit in defined(source, other))
     )
 
 
@@ -242,7 +227,7 @@ def _held_in(source: Source, node: ast.AST, statement: ast.stmt) -> Bit | None:
     if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
         return None
     inner: ast.AST = statement.value
-    averaged = called(node, "mse_loss") is not None or _is_module_call(source, node)
+    averaged = called(node, "mse_loss") is not None or is_module_call(source, node)
     while inner is not node:
         if isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub):
             inner = inner.operand
@@ -251,145 +236,3 @@ def _held_in(source: Source, node: ast.AST, statement: ast.stmt) -> Bit | None:
         else:
             return None
     return Bit(statement.targets[0], source.scope_of(statement)) if averaged else None
-
-
-class _Kinds:
-    """The terms of losses in a file."""
-
-    def __init__(self, source: Source, least: ast.AST) -> None:
-        self._source, self._least = source, least
-
-    def terms(
-        self, bit: Bit, negative: bool = False, factors: tuple[Bit | float, ...] = (), depth: int = 0
-    ) -> Iterator[Term]:
-        """Of a sum, over the variables that it is made of."""
-        first, steps = bit, 0
-        while steps < DEEP and depth < DEEP:
-            steps += 1
-            node = bit.node
-            if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-                negative ^= isinstance(node.op, ast.USub)
-                bit = first = bit.of(node.operand)
-            elif (given := called(node, *MEANS)) and len(given) >= 1 and self._own(bit) is None:
-                bit = first = bit.of(given[0])
-            elif self._own(bit) is not None:
-                yield Term(self._own(bit), first if self._own(bit) == "entropy" else bit, negative, factors)
-                return
-            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-                yield from self.terms(bit.of(node.left), negative, factors, depth + 1)
-                other = negative ^ isinstance(node.op, ast.Sub)
-                yield from self.terms(bit.of(node.right), other, factors, depth + 1)
-                return
-            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
-                term, factor = self._factor_of(bit)
-                if isinstance(node.op, ast.Div):
-                    number = _number(node.right)
-                    factor = 1 / number if number else bit.of(_inverse(node.right))
-                if isinstance(factor, float) and factor < 0:
-                    factor, negative = -factor, not negative
-                factors = (*factors, factor)
-                bit = first = bit.of(term)
-            elif (given := called(node, "max", "maximum")) and self._own(bit.of(given[0])) == "value":
-                bit = bit.of(given[0])  # that of V as it is; the other is of V as it is held
-            else:
-                before = self._source.origin(bit)
-                if before is None:
-                    yield Term(None, first, negative, factors)
-                    return
-                bit = before
-
-    def _factor_of(self, bit: Bit) -> tuple[ast.expr, Bit | float]:
-        """(the term, its coefficient)"""
-        node = bit.node
-        assert isinstance(node, ast.BinOp)
-        left, right = node.left, node.right
-        if isinstance(node.op, ast.Div):
-            return left, 1.0
-        swap = _number(right) is not None or (_number(left) is None and self._leads(bit.of(left)))
-        if swap and not self._leads(bit.of(right)):
-            left, right = right, left
-        return right, _or_number(bit.of(left))
-
-    def _leads(self, bit: Bit) -> bool:
-        """Whether something of a loss is in it."""
-        return any(one.kind is not None for one in self.terms(bit, depth=DEEP // 2))
-
-    def _own(self, bit: Bit) -> str | None:
-        node = bit.node
-        if node is self._least:
-            return "policy"
-        if squared(self._source, bit) is not None:
-            return "value"
-        if isinstance(node, ast.Call) and called(node, "entropy") is not None:
-            return "entropy"
-        if isinstance(node, ast.Call) and called(node, "sum") and mentions(node, "entropy"):
-            return "entropy"
-        return None
-
-
-def squared(source: Source, bit: Bit) -> tuple[ast.expr, ast.expr] | None:
-    """The two whose difference is squared here; None: none is."""
-    node = bit.node
-    given = called(node, "mse_loss")
-    if given is None and _is_module_call(source, node):
-        given = node.args  # type: ignore[attr-defined]
-    if given and len(given) >= 2:
-        return given[0], given[1]
-    inside: ast.expr | None = None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and _number(node.right) == 2:
-        inside = node.left
-    elif (given := called(node, "square", "pow")) and (len(given) == 1 or _number(given[1]) == 2):
-        inside = given[0]
-    if inside is None:
-        return None
-    for one in _defined(source, bit.of(inside)):
-        if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Sub) and one.scope is bit.scope:
-            return one.node.left, one.node.right
-    return None
-
-
-def _is_module_call(source: Source, node: ast.AST) -> bool:
-    """Whether an `nn.MSELoss` is called."""
-    if not isinstance(node, ast.Call) or len(node.args) < 2:
-        return False
-    if mentions(node.func, "MSELoss"):
-        return True
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
-    made = (one for one in source.nodes if isinstance(one, ast.Assign) and called(one.value, "MSELoss") == [])
-    targets = (target for one in made for target in one.targets)
-    return name is not None and any(name in (getattr(one, "id", None), getattr(one, "attr", None)) for one in targets)
-
-
-# Expressions
-
-
-def _defined(source: Source, bit: Bit) -> Iterator[Bit]:
-    """It, and what its name was given, step by step."""
-    now: Bit | None = bit
-    for _ in range(DEEP):
-        if now is None:
-            return
-        yield now
-        now = source.origin(now)
-
-
-def _is(source: Source, bit: Bit, node: ast.AST) -> bool:
-    return any(one.node is node for one in _defined(source, bit))
-
-
-def _number(node: ast.AST | None) -> float | None:
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        inner = _number(node.operand)
-        return None if inner is None else -inner
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return float(node.value)
-    return None
-
-
-def _or_number(bit: Bit) -> Bit | float:
-    number = _number(bit.node)
-    return bit if number is None else number
-
-
-def _inverse(node: ast.expr) -> ast.expr:
-    return ast.BinOp(ast.Constant(1), ast.Div(), node)

@@ -5,29 +5,14 @@ file and out to who calls them. Nothing of it is run.
 from __future__ import annotations
 
 import ast
-import copy
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Scope = ast.Module | Function | ast.ClassDef
-Loop = ast.For | ast.AsyncFor | ast.While
+from ppo_scope.attach.advising.tree import Function, Loop, Scope, is_name, name_called, parameters, peeled
 
 DEEP = 16
-"""Steps that are gone back, and expressions within expressions that are put in the place of a name."""
-SAME = {
-    *("detach", "to", "cpu", "cuda", "numpy", "float", "double", "long", "clone", "copy", "contiguous"),
-    *("squeeze", "unsqueeze", "flatten", "reshape", "view", "ravel", "astype", "type"),
-}
-"""Methods whose result holds the same numbers."""
-SAME_OF = {
-    *("squeeze", "unsqueeze", "flatten", "reshape", "ravel", "tensor", "as_tensor", "from_numpy", "FloatTensor"),
-    *("LongTensor", "Tensor", "array", "asarray", "ascontiguousarray"),
-}
-"""So with functions, of their first argument."""
-LAID = {"stack", "cat", "concatenate", "array", "asarray", "tensor", "as_tensor", "vstack", "logical_or"}
-"""Those by which arrays are put together."""
+"""Steps that are gone back."""
 
 
 class Bit(NamedTuple):
@@ -40,7 +25,7 @@ class Bit(NamedTuple):
 
     def of(self, node: ast.expr) -> Bit:
         """Another one in the same place."""
-        return self._replace(node=node)
+        return Bit(node, self.scope, self.calls)
 
 
 class Definition(NamedTuple):
@@ -78,7 +63,7 @@ class Source:
         self._bound: dict[Scope, dict[str, list[Definition]]] = defaultdict(lambda: defaultdict(list))
         for node in self.nodes:
             if isinstance(node, ast.Call):
-                self._calls[_called(node)].append(node)
+                self._calls[name_called(node)].append(node)
             if isinstance(node, Function):
                 self.functions[node.name].append(node)
             for name, definition in _definitions_in(node):
@@ -242,91 +227,10 @@ class Source:
         own = [one for one in ast.walk(function) if isinstance(one, ast.Yield) and self.scope_of(one) is function]
         return _part(own[-1].value, item, function, (*bit.calls, bit.node)) if own else None  # type: ignore[arg-type]
 
-    # The same elsewhere
-
-    def carried(self, bit: Bit, scope: Scope, before: int) -> ast.expr | None:
-        """An expression that is the same in another scope, before a line of it; None: there is none."""
-        try:
-            found = _Carrier(self, bit, scope, before).visit(copy.deepcopy(bit.node))
-        except _NotThere:
-            return None
-        if not is_harmless(found):
-            return None
-        return bit.node if ast.dump(found) == ast.dump(bit.node) else _bare(found)
-
     def is_there(self, name: str, scope: Scope, before: int) -> bool:
         """Whether a name of the scope has its value before this line of it."""
         found = self.definitions(name, scope)
         return name in parameters(scope) or any(one.statement.lineno < before for one in found)
-
-
-class _NotThere(Exception):
-    """A name has no equal there."""
-
-
-class _Carrier(ast.NodeTransformer):
-    """Puts in the place of names what they are, until all are known elsewhere."""
-
-    def __init__(self, source: Source, bit: Bit, to: Scope, before: int, depth: int = 0) -> None:
-        self._source, self._to, self._before, self._depth = source, to, before, depth
-        _, self._scope, self._calls = bit
-        self._own: set[str] = set()
-
-    def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
-        self._own |= {one.id for part in node.generators for one in ast.walk(part.target) if isinstance(one, ast.Name)}
-        return self.generic_visit(node)  # type: ignore[return-value]
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        source, to = self._source, self._to
-        if node.id in self._own:
-            return node
-        binder = source.binder(node.id, self._scope)
-        if binder is None or binder in source.within(to):
-            there = source.binder(node.id, to) is binder
-            if there and (binder is not to or source.is_there(node.id, to, self._before)):
-                return node
-            if binder is None:
-                raise _NotThere
-        if self._depth >= DEEP:
-            raise _NotThere
-        own_class = source.class_of(binder)
-        if node.id == "self" and own_class is not None and own_class is _class_around(source, to):
-            return node
-        if (own := self._given(node.id, binder)) is not None:
-            return ast.Name(own, ast.Load())
-        definitions = source.definitions(node.id, binder)
-        if node.id in parameters(binder) and not definitions:
-            found = source.argument(node.id, binder, self._calls if binder is self._scope else ())
-        elif len(definitions) == 1 and definitions[0].value is not None and not definitions[0].drawn:
-            value = definitions[0].whole
-            found = Bit(value, binder) if value is not None and is_pure(value) else None
-        else:
-            found = None
-        if found is None:
-            raise _NotThere
-        inner = _Carrier(source, found, to, self._before, self._depth + 1)
-        return inner.visit(copy.deepcopy(found.node))  # type: ignore[no-any-return]
-
-    def _given(self, name: str, binder: Scope) -> str | None:
-        """The parameter by which a function knows the variable of who calls it."""
-        source, to = self._source, self._to
-        for own in parameters(to):
-            given = source.argument(own, to) if not source.definitions(own, to) else None
-            if given is not None and is_name(given.node, name) and source.binder(name, given.scope) is binder:
-                return own
-        return None
-
-
-def _class_around(source: Source, scope: Scope) -> ast.ClassDef | None:
-    return next((one for one in map(source.class_of, source.within(scope)) if one is not None), None)
-
-
-def _bare(node: ast.expr) -> ast.expr:
-    """Without the place of what it was made of."""
-    for one in ast.walk(node):
-        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
-            one.__dict__.pop(name, None)
-    return node
 
 
 def _last_of(scope: Scope) -> ast.stmt:
@@ -343,13 +247,17 @@ def _part(value: ast.expr | None, item: int | None, function: Function, calls: t
     return None
 
 
-def parameters(scope: Scope) -> set[str]:
-    """Names that a function is called with."""
-    if not isinstance(scope, Function):
-        return set()
-    of = scope.args
-    named = [*of.posonlyargs, *of.args, *of.kwonlyargs, *(one for one in (of.vararg, of.kwarg) if one is not None)]
-    return {one.arg for one in named}
+def _takes(function: Function, call: ast.Call, is_method: bool) -> bool:
+    """Whether it can be called so."""
+    of = function.args
+    if of.vararg or of.kwarg or any(isinstance(one, ast.Starred) for one in call.args):
+        return True
+    if any(one.arg is None for one in call.keywords):
+        return True
+    bound = is_method and not any(is_name(one, "staticmethod") for one in function.decorator_list)
+    places = len(of.posonlyargs) + len(of.args) - bound
+    needed = places - len(of.defaults) + sum(one is None for one in of.kw_defaults)
+    return needed <= len(call.args) + len(call.keywords) <= places + len(of.kwonlyargs)
 
 
 def _definitions_in(node: ast.AST) -> Iterator[tuple[str, Definition]]:
@@ -375,95 +283,14 @@ def _definitions_in(node: ast.AST) -> Iterator[tuple[str, Definition]]:
 
 
 def _bound_by(target: ast.expr, definition: Definition) -> Iterator[tuple[str, Definition]]:
+    statement, value, _, drawn = definition
     if isinstance(target, ast.Name):
         yield target.id, definition
     elif isinstance(target, ast.Tuple | ast.List):
         for place, one in enumerate(target.elts):
             if isinstance(one, ast.Name):
-                yield one.id, definition._replace(item=place)
+                yield one.id, Definition(statement, value, place, drawn)
             else:
-                yield from _bound_by(one, definition._replace(value=None))
+                yield from _bound_by(one, Definition(statement, None))
     elif isinstance(target, ast.Starred):
-        yield from _bound_by(target.value, definition._replace(value=None))
-
-
-def _takes(function: Function, call: ast.Call, is_method: bool) -> bool:
-    """Whether it can be called so."""
-    of = function.args
-    if of.vararg or of.kwarg or any(isinstance(one, ast.Starred) for one in call.args):
-        return True
-    if any(one.arg is None for one in call.keywords):
-        return True
-    bound = is_method and not any(is_name(one, "staticmethod") for one in function.decorator_list)
-    places = len(of.posonlyargs) + len(of.args) - bound
-    needed = places - len(of.defaults) + sum(one is None for one in of.kw_defaults)
-    return needed <= len(call.args) + len(call.keywords) <= places + len(of.kwonlyargs)
-
-
-def _called(call: ast.Call) -> str | None:
-    """The last part of what is called."""
-    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", None)
-
-
-def is_name(node: ast.AST, name: str) -> bool:
-    """Whether it is that name."""
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def is_pure(node: ast.AST) -> bool:
-    """Whether to evaluate it is only to look: names, attributes, subscripts, numbers."""
-    allowed = (
-        *(ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Slice, ast.expr_context, ast.BinOp, ast.operator),
-        *(ast.UnaryOp, ast.unaryop),
-    )
-    return all(isinstance(one, allowed) for one in ast.walk(node))
-
-
-def is_harmless(node: ast.AST) -> bool:
-    """Whether nothing of the script's is run where it is written once more."""
-    calls = (one for one in ast.walk(node) if isinstance(one, ast.Call))
-    return all(_called(one) in SAME | SAME_OF | LAID and isinstance(one.func, ast.Attribute) for one in calls)
-
-
-def called(node: ast.AST, *names: str) -> list[ast.expr] | None:
-    """What a function or method of one of these names is given, the object of a method first; None: it is no such
-    call. `torch.exp(x)`, `exp(x)` and `x.exp()` are one.
-    """
-    if not isinstance(node, ast.Call) or _called(node) not in names:
-        return None
-    if isinstance(node.func, ast.Attribute) and not is_module(node.func.value):
-        return [node.func.value, *node.args]
-    return list(node.args)
-
-
-def is_module(node: ast.AST) -> bool:
-    """Whether it is one whose functions these are, by the name that everybody gives it."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return isinstance(node, ast.Name) and node.id in ("torch", "np", "numpy", "F", "nn", "math", "th", "jnp", "jax")
-
-
-def mentions(node: ast.AST, *names: str) -> bool:
-    """Whether something by one of these names is called in it."""
-    return any(isinstance(one, ast.Call) and _called(one) in names for one in ast.walk(node))
-
-
-def peeled(node: ast.expr) -> ast.expr | None:
-    """What holds the same samples, one layer below: less a shape, a scale and a shift; None: it is bare."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return node.operand
-    if isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in SAME and not is_module(node.func.value):
-            return node.func.value
-        return node.args[0] if _called(node) in SAME_OF and node.args else None
-    return normalised(node)
-
-
-def normalised(node: ast.AST) -> ast.expr | None:
-    """What is normalised here, (x − mean) / std or x − mean; None: nothing."""
-    if not isinstance(node, ast.BinOp):
-        return None
-    less = node.left if isinstance(node.op, ast.Div) else node
-    if not isinstance(less, ast.BinOp) or not isinstance(less.op, ast.Sub):
-        return None
-    return less.left if (less is not node and is_pure(less.left)) or mentions(less.right, "mean") else None
+        yield from _bound_by(target.value, Definition(statement, None))
