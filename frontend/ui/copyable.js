@@ -8,20 +8,17 @@ const SELECTED = "Copying is not permitted here: they are selected, copy them wi
 export function createCopyable(label) {
   const text = h("pre", { tabindex: 0, "aria-label": label });
   const said = h("span", { role: "status" });
-  const element = h(
-    "div",
-    { class: "copyable" },
-    text,
-    h("p", {}, h("button", { type: "button", onclick: () => void copy() }, "Copy these lines"), said),
-  );
+  const ways = h("p", {}, h("button", { type: "button", onclick: () => void copy() }, "Copy these lines"), said);
+  const element = h("div", { class: "copyable" });
 
   async function copy() {
     getSelection()?.selectAllChildren(text);
-    const copied = navigator.clipboard?.writeText(text.textContent ?? "") ?? Promise.reject(new Error(SELECTED));
-    await copied.then(
-      () => setText(said, "Copied."),
-      () => setText(said, SELECTED),
-    );
+    try {
+      await navigator.clipboard.writeText(text.textContent ?? "");
+      setText(said, "Copied.");
+    } catch {
+      setText(said, SELECTED);
+    }
   }
 
   return {
@@ -29,8 +26,10 @@ export function createCopyable(label) {
     /** @param {string | null} lines null: there are none */
     show(lines) {
       setHidden(element, !lines);
-      if (text.textContent !== (lines ?? "")) setText(said, "");
+      if (text.textContent === (lines ?? "")) return;
       setText(text, lines ?? "");
+      setText(said, "");
+      element.replaceChildren(...(lines ? [text, ways] : []));
     },
   };
 }

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
 import torch
 
 import ppo_scope
 from ppo_scope.attach.single_file.lookout import Lookout
+from ppo_scope.attach.watcher import Mark
 from ppo_scope.probes.record import PhaseKind
 from tests.attach.elsewhere import nowhere
 
@@ -21,13 +23,21 @@ HEAD = re.compile(r"# (\S+), (before|after) line (\d+), `.*`:")
 def advised(path):
     """What is written for it, as it runs unchanged."""
     lookout = Lookout()
-    lookout.begin()
-    try:
-        with put_away():
-            runpy.run_path(str(path), run_name="__main__")
-    finally:
-        lookout.end(whole=True)
+    with looking(lookout), put_away():
+        runpy.run_path(str(path), run_name="__main__")
     return lookout.adviser.lines
+
+
+@contextlib.contextmanager
+def looking(lookout):
+    """It looks, as in a process in which nothing was found yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ppo_scope.attach.single_file.lookout.FOUND", Mark())
+        lookout.begin()
+        try:
+            yield
+        finally:
+            lookout.end(whole=True)
 
 
 def inserted(source, lines):

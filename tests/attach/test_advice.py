@@ -1,11 +1,18 @@
 """A PPO by names of its own is told the lines that show it: they are put in where they say, and show it."""
 
+import re
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.attach.advised import advised, inserted, run_with
+from ppo_scope.attach.advising.advice import Adviser, advice_of
+from ppo_scope.attach.single_file.lookout import Lookout
+from tests.attach import one_file
+from tests.attach.advised import advised, inserted, looking, run_with
+from tests.attach.elsewhere import set_nowhere
 
 SCRIPTS = Path(__file__).with_name("own_scripts")
 SHAPES = {  # minibatches, layout, ε, c₁, c₂, of three updates each
@@ -39,3 +46,156 @@ def test_the_lines_put_in_where_they_say_show_what_the_script_does(name, lines, 
     for update in scope.updates:
         assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
     assert all(map(torch.equal, plain[1]["weights"], variables["weights"])), "it trains as without them"
+
+
+LOSS = """
+import torch
+from torch import nn
+mse = nn.MSELoss()
+def learn(net, opt, obs, act, old, adv, ret, eps, c):
+    low, high = 1.0 - eps, 1.0 + eps
+    for _ in range(3):
+        for ix in torch.randperm(len(obs)).split(4):
+            logp, ent, v = net(obs[ix], act[ix])
+            {0}
+            {1}
+            {2}
+            loss.backward()
+            opt.step()
+"""
+RATIO = "r = torch.exp(logp - old[ix])"
+LEAST = "pg = -torch.min(r * adv[ix], torch.clamp(r, 1 - eps, 1 + eps) * adv[ix]).mean()"
+WHOLE = "loss = pg + c * mse(v, ret[ix]) - 0.01 * ent.mean()"
+FORMS = [
+    ((RATIO, LEAST, WHOLE), {"clip_range": "eps", "value_coef": "c", "entropy_coef": "0.01", "returns": "ret"}),
+    (
+        (
+            "x = logp - old[ix]; r = x.exp()",
+            "pg = torch.max(-adv[ix] * r, -adv[ix] * r.clip(min=0.9, max=1.1)).mean()",
+            "loss = pg + 0.5 * c * (0.5 * (v - ret[ix]).pow(2)).mean() - c * ent.mean()",
+        ),
+        {"clip_range": "0.1", "value_coef": "0.25 * c", "entropy_coef": "c", "advantages": "adv"},
+    ),
+    (
+        (
+            RATIO,
+            "a = adv[ix]; pg = -torch.minimum(r * a, r.clamp(low, high) * a).mean()",
+            "loss = pg + torch.square(ret[ix] - v).mean() / 4 + c * (-ent).mean()",
+        ),
+        {"clip_range": "eps", "value_coef": "0.25", "entropy_coef": "c", "returns": "ret"},
+    ),
+    (
+        (
+            RATIO,
+            "pg = -torch.min(r * adv[ix], torch.clamp(r, 1 - eps, 1 + 0.3) * adv[ix]).mean(); vf = (v - ret[ix]) ** 2",
+            "loss = pg; loss += c * vf.mean()",
+        ),
+        {"clip_range": "eps", "clip_range_high": "0.3", "value_coef": "c", "entropy_coef": "0.0"},
+    ),
+    (
+        (RATIO, LEAST, "loss = pg + c * nn.functional.smooth_l1_loss(v, ret[ix]) - 0.02 * ent.mean()"),
+        {"value_coef": "c,  # of mean", "entropy_coef": "0.02", "returns": "ret"},
+    ),
+    ((RATIO, LEAST, "loss = pg"), {"value_coef": "...,  # to fill in", "entropy_coef": "0.0"}),
+]
+
+
+@pytest.mark.parametrize(("loss", "known"), FORMS)
+def test_a_loss_is_read_however_it_is_written(loss, known, tmp_path):
+    lines = advice_to(tmp_path, LOSS.format(*loss))
+    for name, words in known.items():
+        assert re.search(rf"^\s+{name}={re.escape(words)}", lines, re.MULTILINE), (name, lines)
+    assert "samples=ix," in lines and "log_probs=old.reshape(-1, 1)" in lines
+    assert "actions=act" in lines and "observations=obs" in lines and "learning_rate=opt." in lines
+    assert "before line 7, `for _ in range(3):`" in lines and "rewards=...,  # to fill in" in lines
+
+
+def advice_to(folder, text):
+    """What is said of a script that has not run."""
+    (folder / "mine.py").write_text(text)
+    return advice_of(str(folder / "mine.py"), [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1",
+        LOSS.format("r = logp - old[ix]", LEAST, WHOLE),  # no ratio
+        LOSS.format(RATIO, "pg = -(r * adv[ix]).mean()", WHOLE),  # no clip
+        LOSS.format("r = torch.exp(logp)", LEAST, WHOLE),
+        LOSS.format(RATIO, LEAST.replace("1 - eps, 1 + eps", "0, eps"), WHOLE),  # a clip that is not around 1
+    ],
+)
+def test_of_what_is_no_ppo_nothing_is_said(text, tmp_path):
+    assert advice_to(tmp_path, text) is None
+
+
+TOUCHY = """
+import torch
+
+class Touchy:
+    touched = []
+    def __init__(self):
+        self.old, self.adv = torch.zeros(8), torch.arange(8.0)
+    @property
+    def eps(self):
+        self.touched.append("eps")
+        return 0.2
+    def __getattr__(self, name):
+        self.touched.append(name)
+        return torch.zeros(8)
+    def __getitem__(self, key):
+        self.touched.append(key)
+        return torch.zeros(8)
+
+policy = torch.nn.Linear(1, 2)
+def loss_of(batch):
+    choices = torch.distributions.Categorical(logits=policy(torch.ones(8, 1)))
+    log_prob = choices.log_prob(torch.zeros(8))
+    ratio = torch.exp({difference})
+    least = torch.min(ratio * batch.adv, ratio.clamp(1 - batch.eps, 1 + batch.eps) * batch.adv)
+    loss = -least.mean()
+    before = len(Touchy.touched)
+    loss.backward()
+    assert len(Touchy.touched) == before, Touchy.touched[before:]
+for _ in range({times}):
+    loss_of(Touchy())
+"""
+
+
+def test_nothing_of_the_script_is_run_to_read_it(tmp_path):
+    (tmp_path / "mine.py").write_text(TOUCHY.format(difference='log_prob - batch["old"] - batch.unknown', times=2))
+    assert 'log_prob=log_prob - batch["old"],' in advised(tmp_path / "mine.py"), "and its own assertion holds"
+    (tmp_path / "mine.py").write_text(TOUCHY.format(difference="log_prob - batch.old", times=2))
+    assert "log_prob=log_prob" in advised(tmp_path / "mine.py")
+
+
+def test_which_of_the_two_is_the_policys_is_seen_by_its_gradient(tmp_path):
+    (tmp_path / "mine.py").write_text(TOUCHY.format(difference="batch.old - log_prob", times=1))
+    assert "log_prob=log_prob" in advised(tmp_path / "mine.py"), "the ratio is the wrong way round, which Health says"
+
+
+def test_what_is_not_known_is_left_to_fill_in_and_said_to_be(lines):
+    assert "rewards=...,  # to fill in" in advice_of(str(SCRIPTS / "generator.py"), []), "of what has not run"
+    assert all("to fill in" not in one for one in lines.values())
+    assert "# dones=…: [M, N], ends of episodes" in lines["two_optimizers"]
+
+
+def test_a_script_that_is_found_is_not_read(monkeypatch):
+    looked, lookout = [], Lookout()
+    monkeypatch.setattr(Adviser, "look", lambda _, frame: looked.append(frame))
+    monkeypatch.setattr(sys, "argv", ["one_file.py", "--iterations", "2"])
+    set_nowhere(monkeypatch)
+    with looking(lookout):
+        runpy.run_path(one_file.__file__, run_name="__main__")
+    assert lookout.loop is not None and not looked
+
+
+def test_what_cannot_be_read_ends_no_training(tmp_path):
+    code = TOUCHY.format(difference="log_prob - batch.old", times=1)
+    (tmp_path / "bent.py").write_text("this is no Python")
+    lookout = Lookout()
+    with looking(lookout):
+        for path in ("<somewhere>", str(tmp_path / "bent.py")):
+            exec(compile(code, path, "exec"), {"__name__": "another one by now"})
+    assert lookout.calls == 2 and lookout.adviser.lines is None

@@ -34,7 +34,7 @@ SO_FAR = (
     "be found."
 )
 OTHERS = "Two other ways: ppo_scope.watch(model) in the script, or ppo_scope.Scope in its loop; see docs/attach.md."
-ADVISED = "As far as its source tells, these lines show it; docs/attach.md says what each number is:\n\n{lines}\n"
+ADVISED = "These lines do the latter, as far as its source tells, put in where they say:"
 FAILED = "{script} has failed before a PPO was found in it: {error}"
 
 
@@ -83,14 +83,16 @@ def _doubt(script: str, lookout: Lookout) -> None:
 
 def _complain(script: str, why: str, looked: str = "", remedy: str = "", lines: str | None = None) -> None:
     """Nothing is shown, for this reason: to who runs it, and on the page."""
-    say(" ".join(filter(None, (why, looked, remedy, lines and ADVISED.format(lines=lines)))))
+    if lines is not None and len(lines) > LONGEST_LINES:
+        lines = None
+    remedy = f"{remedy} {ADVISED}" if lines is not None else remedy
+    said = " ".join(filter(None, (why, looked, remedy)))
+    say(said if lines is None else f"{said}\n\n{lines}\n")
     _tell(script, f"{why} {remedy}".strip(), looked, lines)
 
 
 def _tell(script: str, why: str, looked: str = "", lines: str | None = None) -> None:
     """On the page alone."""
-    if lines is not None and len(lines) > LONGEST_LINES:
-        lines = None
     detail = looked[:LONGEST] or None
     tell(given(), ScriptNews(script=Path(script).name, why=why[:LONGEST], detail=detail, lines=lines))
 

@@ -100,4 +100,5 @@ def _written(source: Source, piece: Piece, file: str) -> str:
     head = INTO.format(file=file, side="after" if piece.after else "before", line=piece.line, words=words)
     beside = source.lines[piece.beside - 1] if piece.beside else ""
     indent = beside[: len(beside) - len(beside.lstrip())]
-    return "\n".join([head, *(indent + one if one else one for one in piece.code)])
+    code = [one.replace("    ", "\t") for one in piece.code] if "\t" in indent else piece.code
+    return "\n".join([head, *(indent + one if one else one for one in code)])

@@ -100,7 +100,8 @@ class Draft:
             bits = sorted(self.source.chain(bit), key=lambda one: not is_pure(one.node))  # `x` rather than `x.detach()`
         for one in bits:
             node = carried(self.source, one, self.place.scope, self.place.first.lineno)
-            if node is not None and not made_in(self.source, node, self.place):
+            named = node is not None and any(isinstance(part, ast.Name) for part in ast.walk(node))
+            if node is not None and named and not made_in(self.source, node, self.place):
                 return one if node is one.node and one.scope is self.place.scope else Bit(node, self.place.scope)
         return None
 

@@ -37,12 +37,9 @@ def _makers(source: Source, bit: Bit) -> Iterator[Bit]:
             if given and isinstance(node.func, ast.Attribute):
                 bit = bit.of(given[0])
                 continue
-        elif isinstance(node, ast.Name) and (scope := source.binder(node.id, bit.scope)) is not None:
-            where = source.statement_of(node)
-            found = source.definition(node.id, scope, where)
-            if found is not None and isinstance(found.value, ast.Call) and source.origin(bit) is None:
-                yield Bit(found.value, scope, bit.calls if scope is bit.scope else ())
-                return
+        elif source.origin(bit) is None and (made := source.made(bit)) is not None:
+            yield made
+            return
         before = source.back(bit)
         if before is None:
             return
@@ -54,6 +51,11 @@ def _arguments(source: Source, bit: Bit, depth: int = 0) -> Iterator[Bit]:
     node = bit.node
     if not isinstance(node, ast.Call) or depth > NESTED:
         return
+    if isinstance(node.func, ast.Attribute):
+        of = bit.of(node.func.value)
+        made = of if isinstance(of.node, ast.Call) else source.origin(of) or source.made(of)
+        if made is not None:
+            yield from _arguments(source, made, depth + 1)
     for one in (*node.args, *(by_name.value for by_name in node.keywords)):
         given = bit.of(one)
         made = given if isinstance(one, ast.Call) else source.origin(given)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppo_scope.attach.advising.source import Bit, Source
-from ppo_scope.attach.advising.tree import LAID, Scope, called
+from ppo_scope.attach.advising.tree import LAID, OF_EACH, Scope, called
 from ppo_scope.attach.arrays import taken
 
 LARGEST = 1 << 24
@@ -119,11 +119,13 @@ class Living:
         either = called(node, "logical_or")
         if either and len(either) == 2:
             return np.logical_or(*(laid(self._of(one, scope, own)) for one in either))
-        given = called(node, *LAID)
+        given = called(node, *LAID, *OF_EACH)
         if given and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             module = self._of(node.func.value, scope, own)
             if module is torch or module is np:
-                return laid(self._of(given[0], scope, own), joined="cat" in node.func.attr)
+                inside = laid(self._of(given[0], scope, own), joined="cat" in node.func.attr)
+                with torch.no_grad():
+                    return getattr(module, node.func.attr)(inside) if node.func.attr in OF_EACH else inside
         raise Unknown
 
     def _named(self, name: str, scope: Scope) -> Any:

@@ -8,6 +8,7 @@ from ppo_scope.attach.advising.carrying import carried
 from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, call
 from ppo_scope.attach.advising.rollout import width_of
 from ppo_scope.attach.advising.source import Bit, Source
+from ppo_scope.attach.advising.terms import is_huber
 from ppo_scope.attach.advising.tree import Scope, called, is_pure
 
 FLAT = ("flatten", "squeeze", "ravel", "view", "reshape")
@@ -73,8 +74,11 @@ def _known(draft: Draft) -> dict[str, Bit]:
     if _is_apart(draft):
         del found["values"]
         found.pop("value_loss", None)
-    if reading.value_backward is not None and reading.value_backward is not reading.backward:
-        found.pop("loss", None)  # it is not all of it
+    huber = reading.value_loss is not None and is_huber(reading.value_loss.node)
+    if huber or (reading.value_backward is not None and reading.value_backward is not reading.backward):
+        found.pop("loss", None)  # it is another one, or not all of it
+    if huber:
+        found.pop("value_loss", None)
     return {name: bit for name, bit in found.items() if bit is not None}
 
 
@@ -87,7 +91,7 @@ def _told(draft: Draft, name: str, bit: Bit, line: int) -> str | None:
     if array is not None:
         return words if array.ndim == 1 else f"{words}.flatten()"
     bare = isinstance(bit.node, ast.Call) and called(bit.node, *FLAT) is None
-    return f"{words}.flatten()" if name == "values" and bare else words
+    return f"{words}.flatten()" if bare and (name == "values" or "keepdim" in words) else words
 
 
 def _leaving(source: Source, scope: Scope) -> int:

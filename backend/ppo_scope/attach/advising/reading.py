@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ppo_scope.attach.advising.source import Bit, Source
 from ppo_scope.attach.advising.terms import MEANS, Term, Terms, defined, is_module_call, or_number, squared
-from ppo_scope.attach.advising.tree import called, is_name, is_pure, number_in
+from ppo_scope.attach.advising.tree import called, is_name, number_in
 
 LEAST = ("min", "minimum", "fmin", "max", "maximum", "fmax")
 CLIPS = ("clamp", "clip", "clamp_")
@@ -175,7 +175,8 @@ def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient:
         terms = list(kinds.terms(differentiated))
         if any(term.kind == "policy" for term in terms):
             reading.backward = reading.backward or call
-            if isinstance(differentiated.node, ast.Name):
+            known = all(term.kind is not None or term is _entropy_of(terms) for term in terms)
+            if isinstance(differentiated.node, ast.Name) and known:
                 reading.losses.setdefault("loss", differentiated)
         for term in terms:
             if term.kind == "value" and reading.value is None:
@@ -214,12 +215,12 @@ def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Aske
 
 
 def _is_asked(source: Source, one: Bit, other: Bit) -> bool:
-    """Whether the one is what a network says, rather than the other."""
-    return (
-        isinstance(one.node, ast.Call)
-        and is_pure(other.node)
-        and not any(isinstance(bit.node, ast.Call) for bit in defined(source, other))
-    )
+    """Whether the one is what a network says, rather than the other: that was there before, and is taken out of it."""
+
+    def was_there(bit: Bit) -> bool:
+        return any(isinstance(step.node, ast.Subscript) for step in source.chain(bit))
+
+    return was_there(other) and not was_there(one)
 
 
 def _held_in(source: Source, node: ast.AST, statement: ast.stmt) -> Bit | None:

@@ -13,8 +13,10 @@ from ppo_scope.attach.advising.inputs import asked_with
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
 from ppo_scope.attach.advising.rows import Rows, before_it_is_normalised, rows_in
 from ppo_scope.attach.advising.source import Bit
+from ppo_scope.attach.advising.terms import is_huber
 from ppo_scope.attach.advising.tree import Function, called, is_name, is_pure
 
+HUBER = "of mean (V − V_targ)² here: the script's own value loss is another one, and L is not the script's"
 MAKERS = ("make", "make_vec")
 OWN_REWARDS = "the environment's own: not scaled, and without γ·V(s′) in them"
 ORDER = ("actions", "rewards", "log_probs", "advantages", "values", "returns", "dones", "truncated", "observations")
@@ -40,12 +42,15 @@ def _settings(draft: Draft) -> dict[str, str | None]:
     """What the loop trains with."""
     reading = draft.reading
     high, value, entropy = reading.clip_range_high, reading.value_coef, reading.entropy_coef
+    coefficient = None if value is None else _product(draft, value)
+    if coefficient is not None and reading.value_loss is not None and is_huber(reading.value_loss.node):
+        coefficient += f",  # {HUBER}"
     unknown = f"{TO_FILL_IN}c₁ of mean (V − V_targ)²; 0 where there is no critic"
     return {
         "env": _environment(draft),
         "clip_range": _product(draft, [reading.clip_range]),
         "clip_range_high": None if high is None else _product(draft, [high]),
-        "value_coef": unknown if value is None else _product(draft, value),
+        "value_coef": coefficient or unknown,
         "entropy_coef": "0.0" if entropy is None else _product(draft, entropy),
     }
 
@@ -113,6 +118,8 @@ def _asked(draft: Draft) -> tuple[Bit | None, Bit | None]:
 
 def _may_be_samples(draft: Draft, whole: Bit) -> bool:
     """Whatever a minibatch is taken of; of what is given as it stands, arrays, where that can be seen."""
+    if isinstance(whole.node, ast.Constant) or is_name(whole.node, "self"):
+        return False
     return draft.taken is not None or not draft.living.scopes or draft.living.array(whole) is not None
 
 

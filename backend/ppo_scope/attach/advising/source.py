@@ -62,6 +62,8 @@ class Source:
         self.functions: dict[str, list[Function]] = defaultdict(list)
         self._bound: dict[Scope, dict[str, list[Definition]]] = defaultdict(lambda: defaultdict(list))
         for node in self.nodes:
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                self._bound[self.scope_of(node)][node.target.id].append(Definition(node, self._sum_in(node)))
             if isinstance(node, ast.Call):
                 self._calls[name_called(node)].append(node)
             if isinstance(node, Function):
@@ -70,7 +72,15 @@ class Source:
                 self._bound[self.scope_of(definition.statement)][name].append(definition)
         for names in self._bound.values():
             for found in names.values():
-                found.sort(key=lambda one: one.statement.lineno)
+                found.sort(key=lambda one: _place(one.statement))
+
+    def _sum_in(self, statement: ast.AugAssign) -> ast.expr:
+        """x + y of x += y."""
+        assert isinstance(statement.target, ast.Name)
+        before = ast.Name(statement.target.id, ast.Load())
+        found = ast.BinOp(before, statement.op, statement.value)
+        self.parents |= {found: statement, before: found}
+        return found
 
     # Where something stands
 
@@ -128,7 +138,7 @@ class Source:
     def definition(self, name: str, scope: Scope, statement: ast.stmt) -> Definition | None:
         """The last before a statement; in a loop perhaps one after it."""
         found = self.definitions(name, scope)
-        before = [one for one in found if one.statement.lineno < statement.lineno]
+        before = [one for one in found if _place(one.statement) < _place(statement)]
         if before or name in parameters(scope):
             return before[-1] if before else None
         return next((one for one in reversed(found) if one.statement is not statement), None)
@@ -157,6 +167,15 @@ class Source:
         if isinstance(value.node, ast.Tuple | ast.List):
             return value.of(value.node.elts[found.item])
         return self._given_back(value, found.item)
+
+    def made(self, bit: Bit) -> Bit | None:
+        """The call that a variable was made by, or a part of what it gave back."""
+        if not isinstance(bit.node, ast.Name) or (scope := self.binder(bit.node.id, bit.scope)) is None:
+            return None
+        found = self.definition(bit.node.id, scope, self.statement_of(bit.node))
+        if found is None or not isinstance(found.value, ast.Call) or found.drawn:
+            return None
+        return Bit(found.value, scope, bit.calls if scope is bit.scope else ())
 
     def back(self, bit: Bit) -> Bit | None:
         """One step before, as far as it held the same samples there."""
@@ -237,6 +256,11 @@ def _last_of(scope: Scope) -> ast.stmt:
     return ast.Pass(lineno=1 << 30, col_offset=0)
 
 
+def _place(statement: ast.stmt) -> tuple[int, int]:
+    """Where it begins."""
+    return statement.lineno, statement.col_offset
+
+
 def _part(value: ast.expr | None, item: int | None, function: Function, calls: tuple[ast.Call, ...]) -> Bit | None:
     if value is None:
         return None
@@ -267,8 +291,6 @@ def _definitions_in(node: ast.AST) -> Iterator[tuple[str, Definition]]:
             yield from _bound_by(target, Definition(node, node.value))
     elif isinstance(node, ast.AnnAssign) and node.value is not None:
         yield from _bound_by(node.target, Definition(node, node.value))
-    elif isinstance(node, ast.AugAssign):
-        yield from _bound_by(node.target, Definition(node, None))
     elif isinstance(node, ast.For | ast.AsyncFor):
         yield from _bound_by(node.target, Definition(node, node.iter, drawn=True))
     elif isinstance(node, ast.With | ast.AsyncWith):

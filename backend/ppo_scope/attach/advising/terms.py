@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ppo_scope.attach.advising.source import DEEP, Bit, Source
 from ppo_scope.attach.advising.tree import called, mentions, number_in
 
+HUBER = ("smooth_l1_loss", "huber_loss")
 MEANS = ("mean", "nanmean")
 
 
@@ -52,13 +53,9 @@ class Terms:
                 yield from self.terms(bit.of(node.right), other, factors, depth + 1)
                 return
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
-                term, factor = self._factor_of(bit)
-                if isinstance(node.op, ast.Div):
-                    number = number_in(node.right)
-                    factor = 1 / number if number else bit.of(_inverse(node.right))
-                if isinstance(factor, float) and factor < 0:
-                    factor, negative = -factor, not negative
-                factors = (*factors, factor)
+                term, found = self._factors_of(bit)
+                negative ^= sum(isinstance(one, float) and one < 0 for one in found) % 2 == 1
+                factors = (*factors, *(abs(one) if isinstance(one, float) else one for one in found))
                 bit = first = bit.of(term)
             elif (given := called(node, "max", "maximum")) and self._own(bit.of(given[0])) == "value":
                 bit = bit.of(given[0])  # that of V as it is; the other is of V as it is held
@@ -69,17 +66,18 @@ class Terms:
                     return
                 bit = before
 
-    def _factor_of(self, bit: Bit) -> tuple[ast.expr, Bit | float]:
+    def _factors_of(self, bit: Bit) -> tuple[ast.expr, list[Bit | float]]:
         """(the term, its coefficient)"""
         node = bit.node
         assert isinstance(node, ast.BinOp)
         left, right = node.left, node.right
         if isinstance(node.op, ast.Div):
-            return left, 1.0
+            number = number_in(right)
+            return left, [1 / number if number else bit.of(_inverse(right))]
         swap = number_in(right) is not None or (number_in(left) is None and self._leads(bit.of(left)))
         if swap and not self._leads(bit.of(right)):
             left, right = right, left
-        return right, or_number(bit.of(left))
+        return right, _factors_in(bit.of(left))
 
     def _leads(self, bit: Bit) -> bool:
         """Whether something of a loss is in it."""
@@ -99,9 +97,9 @@ class Terms:
 
 
 def squared(source: Source, bit: Bit) -> tuple[ast.expr, ast.expr] | None:
-    """The two whose difference is squared here; None: none is."""
+    """The two whose difference is squared here, or squared where it is small; None: none is."""
     node = bit.node
-    given = called(node, "mse_loss")
+    given = called(node, "mse_loss", *HUBER)
     if given is None and is_module_call(source, node):
         given = node.args  # type: ignore[attr-defined]
     if given and len(given) >= 2:
@@ -117,6 +115,11 @@ def squared(source: Source, bit: Bit) -> tuple[ast.expr, ast.expr] | None:
         if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Sub) and one.scope is bit.scope:
             return one.node.left, one.node.right
     return None
+
+
+def is_huber(node: ast.AST) -> bool:
+    """Whether differences count otherwise than by their squares."""
+    return called(node, *HUBER) is not None
 
 
 def is_module_call(source: Source, node: ast.AST) -> bool:
@@ -139,6 +142,14 @@ def defined(source: Source, bit: Bit) -> Iterator[Bit]:
             return
         yield now
         now = source.origin(now)
+
+
+def _factors_in(bit: Bit) -> list[Bit | float]:
+    """Of a product."""
+    node = bit.node
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_factors_in(bit.of(node.left)), *_factors_in(bit.of(node.right))]
+    return [or_number(bit)]
 
 
 def or_number(bit: Bit) -> Bit | float:
