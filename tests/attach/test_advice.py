@@ -144,6 +144,13 @@ class Touchy:
     def __getattr__(self, name):
         self.touched.append(name)
         return torch.zeros(8)
+    def __getattribute__(self, name):
+        if name not in ("adv", "old", "touched"):
+            Touchy.touched.append(name)
+        return object.__getattribute__(self, name)
+    def __array__(self):
+        self.touched.append("array")
+        return torch.zeros(8).numpy()
     def __getitem__(self, key):
         self.touched.append(key)
         return torch.zeros(8)

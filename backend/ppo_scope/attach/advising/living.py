@@ -51,9 +51,9 @@ class Living:
         """Its numbers; None: they are not known, too many, or not as many as that."""
         try:
             found = self.value(bit)
-            if isinstance(found, list | tuple):
+            if is_one(found, list | tuple):
                 found = laid(found)
-            if not isinstance(found, Tensor | np.ndarray) or _count(found) > LARGEST:
+            if not is_one(found, Tensor | np.ndarray) or _count(found) > LARGEST:
                 return None
             if size is not None and _count(found) != size:
                 return None
@@ -64,7 +64,7 @@ class Living:
     def is_list(self, bit: Bit) -> bool:
         """Whether it is seen to be one, and no array."""
         try:
-            return isinstance(self.value(bit), list | tuple)
+            return is_one(self.value(bit), list | tuple)
         except Exception:
             return False
 
@@ -74,7 +74,7 @@ class Living:
             found = self.value(bit)
         except Exception:
             return None
-        return found.requires_grad if isinstance(found, Tensor) else None
+        return found.requires_grad if is_one(found, Tensor) else None
 
     def arrays(self, scope: Scope) -> Iterator[ast.expr]:
         """Expressions for the arrays of two axes or more that a function has: by a name, by a key of a dict that has
@@ -90,8 +90,8 @@ class Living:
                 for key, one in tuple(value.items()):
                     if isinstance(key, str) and _is_array(one):
                         yield ast.Subscript(named, ast.Constant(key), ast.Load())
-            elif not isinstance(value, type | ModuleType | nn.Module):
-                for key, one in tuple(getattr(value, "__dict__", {}).items()):
+            elif not is_one(value, type | ModuleType | nn.Module):
+                for key, one in tuple(own_of(value).items()):
                     if _is_array(one):
                         yield ast.Attribute(named, key, ast.Load())
 
@@ -108,11 +108,11 @@ class Living:
             through = node.generators[0]
             if isinstance(through.target, ast.Name) and not through.ifs:
                 rows = self._of(through.iter, scope, own)
-                if isinstance(rows, list | tuple):
+                if is_one(rows, list | tuple):
                     return [self._of(node.elt, scope, {**own, through.target.id: row}) for row in rows]
         if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
             sides = [self._of(one, scope, own) for one in (node.left, node.right)]
-            if all(isinstance(one, Tensor | np.ndarray | int | float) for one in sides):
+            if all(is_one(one, Tensor | np.ndarray | int | float) for one in sides):
                 with torch.no_grad():
                     return ARITHMETIC[type(node.op)](*sides)
             raise Unknown
@@ -146,7 +146,8 @@ class Living:
             index: Any = slice(*(None if one is None else self._of(one, scope, own) for one in parts))
         else:
             index = self._of(node.slice, scope, own)
-        if type(whole) in (dict, list, tuple) or isinstance(whole, Tensor | np.ndarray):
+        plain = is_one(index, int | str | slice | Tensor | np.ndarray)
+        if plain and (type(whole) in (dict, list, tuple) or is_one(whole, Tensor | np.ndarray)):
             with torch.no_grad():
                 return whole[index]
         raise Unknown
@@ -154,44 +155,59 @@ class Living:
 
 def attribute_of(holder: Any, name: str) -> Any:
     """As it lies there: no property is asked, nor `__getattr__`. Raises `Unknown`."""
-    own = getattr(holder, "__dict__", {})
+    own = own_of(holder)
     if name in own:
         return own[name]
-    if isinstance(holder, nn.Module):
+    if is_one(holder, nn.Module):
         for place in ("_parameters", "_buffers", "_modules"):
             if name in own.get(place, {}):
                 return own[place][name]
     fields = getattr(type(holder), "_fields", ())
-    if isinstance(holder, tuple) and name in fields:
+    if is_one(holder, tuple) and name in fields:
         return holder[fields.index(name)]
     found = inspect.getattr_static(holder, name, None)
-    if isinstance(found, bool | int | float | str | Tensor | np.ndarray | list | dict):
+    if is_one(found, bool | int | float | str | Tensor | np.ndarray | list | dict):
         return found
     if inspect.ismemberdescriptor(found):  # of `__slots__`
         return found.__get__(holder)
     raise Unknown
 
 
+def is_one(value: Any, kinds: Any) -> bool:
+    """Whether it is of such a type: nothing that it says of itself is asked."""
+    return issubclass(type(value), kinds)
+
+
+def own_of(holder: Any) -> dict[str, Any]:
+    """Its attributes, as they lie there."""
+    try:
+        found = object.__getattribute__(holder, "__dict__")
+    except AttributeError:
+        return {}
+    return found if type(found) is dict else {}
+
+
 def laid(rows: Any, *, joined: bool = False) -> Any:
     """Numbers, or arrays of one shape, one after the other, along an axis of their own unless they are `joined`. Raises
     `Unknown`.
     """
-    if isinstance(rows, Tensor | np.ndarray):
+    if is_one(rows, Tensor | np.ndarray):
         return rows
-    if not isinstance(rows, list | tuple) or not rows:
+    if not is_one(rows, list | tuple) or not rows:
         raise Unknown
-    if sum(map(_count, rows)) > LARGEST:
+    numbers = all(is_one(one, Tensor | np.ndarray | np.generic | int | float) for one in rows)
+    if not numbers or sum(map(_count, rows)) > LARGEST:
         raise Unknown
     arrays = [taken(one) for one in rows]
     return np.concatenate(arrays) if joined else np.stack(arrays)
 
 
 def _is_array(value: Any) -> bool:
-    return isinstance(value, Tensor | np.ndarray) and value.ndim > 1
+    return is_one(value, Tensor | np.ndarray) and value.ndim > 1
 
 
 def _count(one: Any) -> int:
-    return int(np.prod(one.shape)) if isinstance(one, Tensor | np.ndarray) else 1
+    return int(np.prod(one.shape)) if is_one(one, Tensor | np.ndarray) else 1
 
 
 def _scope_of(frame: FrameType, source: Source) -> Scope | None:

@@ -170,8 +170,8 @@ def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient:
     """What else is differentiated."""
     kinds = Terms(source, least)
     for call in [node for node in source.nodes if called(node, "backward")]:
-        assert isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
-        differentiated = Bit(call.func.value, source.scope_of(call))
+        assert isinstance(call, ast.Call)
+        differentiated = Bit(_differentiated(call), source.scope_of(call))
         terms = list(kinds.terms(differentiated))
         if any(term.kind == "policy" for term in terms):
             reading.backward = reading.backward or call
@@ -189,6 +189,14 @@ def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient:
     own = _held_in(source, least, reading.policy)
     if own is not None:
         reading.losses["policy_loss"] = own
+
+
+def _differentiated(call: ast.Call) -> ast.expr:
+    """Whose `backward` it is, or what it is given; by whatever it is scaled."""
+    given = called(call, "backward") or []
+    found = call.args[0] if call.args else given[0]
+    scaled = called(found, "scale")
+    return scaled[-1] if scaled else found
 
 
 def _entropy_of(terms: Sequence[Term]) -> Term | None:

@@ -12,13 +12,14 @@ from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, ca
 from ppo_scope.attach.advising.inputs import asked_with
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
 from ppo_scope.attach.advising.rows import Rows, before_it_is_normalised, rows_in
-from ppo_scope.attach.advising.source import Bit
+from ppo_scope.attach.advising.source import Bit, Source
 from ppo_scope.attach.advising.terms import is_huber
 from ppo_scope.attach.advising.tree import Function, called, is_name, is_pure
 
 HUBER = "of mean (V − V_targ)² here: the script's own value loss is another one, and L is not the script's"
 MAKERS = ("make", "make_vec")
 OWN_REWARDS = "the environment's own: not scaled, and without γ·V(s′) in them"
+ADDED_TO = "the environment's own: without what line {line} adds to them, take a copy before it"
 ORDER = ("actions", "rewards", "log_probs", "advantages", "values", "returns", "dones", "truncated", "observations")
 UNKNOWN = {
     "actions": TO_FILL_IN + "[M, N, …], steps first, as the policy drew them",
@@ -96,11 +97,22 @@ def _rollout(draft: Draft) -> dict[str, str | None]:
         **_ends(draft, found),
     }
     if told["rewards"] is not None:
-        told["rewards"] += f",  # {OWN_REWARDS}"
+        line = _added_to(draft.source)
+        told["rewards"] += f",  # {OWN_REWARDS if line is None else ADDED_TO.format(line=line)}"
     elif told["log_probs"] is not None and (draft.rows is None or draft.rows.layout[1] == 1):
         told["log_probs"] += f",  # {AS_ONE}"
     given = {name: told.get(name) or UNKNOWN.get(name) for name in ORDER}
     return {**given, "learning_rate": _learning_rate(draft)}
+
+
+def _added_to(source: Source) -> int | None:
+    """The line in which γ·V(s′) is added to the reward of a step that is cut: a product with what a network says."""
+    for node in source.nodes:
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Subscript):
+            factors = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Mult)
+            if factors and any(isinstance(one, ast.Call) for one in ast.walk(node.value)):
+                return node.lineno
+    return None
 
 
 def _asked(draft: Draft) -> tuple[Bit | None, Bit | None]:
