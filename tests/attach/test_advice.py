@@ -110,6 +110,42 @@ def test_a_loss_is_read_however_it_is_written(loss, known, tmp_path):
     assert "before line 7, `for _ in range(3):`" in lines and "rewards=...,  # to fill in" in lines
 
 
+BY_KEY = """
+import torch
+def batches(data, size):
+    for index in torch.randperm(len(data["obs"])).split(size):
+        yield {{name: one[index] for name, one in data.items()}}
+def learn(net, opt, env, path):
+    while True:
+        obs, reward, dead, late, info = env.step(0)
+        data = {{"obs": path.obs, "act": path.act, "old": path.old, "adv": path.adv, "ret": path.ret}}
+        for _ in range(3):
+            for batch in {0}:
+                logp, v = net(batch["obs"], batch["act"])
+                r = torch.exp(logp - batch["old"])
+                pg = -torch.min(r * batch["adv"], torch.clamp(r, 0.8, 1.2) * batch["adv"]).mean()
+                loss = pg + 0.5 * ((v - batch["ret"]) ** 2).mean()
+                loss.backward()
+                opt.step()
+"""
+
+
+def test_minibatches_by_key_are_taken_from_what_the_dict_is_made_of(tmp_path):
+    lines = advice_to(tmp_path, BY_KEY.format("batches(data, 4)"))
+    for name in ("obs", "act", "old", "adv", "ret"):
+        assert f'=data["{name}"].reshape(-1, 1' in lines
+    assert "told.update(\n            samples=index,\n        )" in lines and "**told," in lines
+    assert "before line 10, `for _ in range(3):`" in lines and "clip_range=0.2," in lines
+
+
+def test_where_it_is_not_known_what_minibatches_are_taken_from_that_is_to_be_filled_in(tmp_path):
+    lines = advice_to(tmp_path, BY_KEY.format("elsewhere.loader(data)"))
+    for name in ("samples", "actions", "log_probs", "advantages", "rewards"):
+        assert f"{name}=...,  # to fill in: " in lines
+    assert "log_prob=logp," in lines and 'advantages=batch["adv"],' in lines and "values=v," in lines
+    assert "before line 10, `for _ in range(3):`" in lines and "clip_range=0.2," in lines
+
+
 def advice_to(folder, text):
     """What is said of a script that has not run."""
     (folder / "mine.py").write_text(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 
-from ppo_scope.attach.advising.source import DEEP, Bit, Source
+from ppo_scope.attach.advising.source import DEEP, PLACES, Bit, Source
 from ppo_scope.attach.advising.tree import Scope, is_harmless, is_name, is_pure, parameters
 
 
@@ -84,6 +84,6 @@ def _class_around(source: Source, scope: Scope) -> ast.ClassDef | None:
 def _bare(node: ast.expr) -> ast.expr:
     """Without the place of what it was made of."""
     for one in ast.walk(node):
-        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
-            one.__dict__.pop(name, None)
+        for place in PLACES:
+            one.__dict__.pop(place, None)
     return node

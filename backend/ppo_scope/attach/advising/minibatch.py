@@ -13,6 +13,7 @@ from ppo_scope.attach.advising.tree import Scope, called, is_pure
 
 FLAT = ("flatten", "squeeze", "ravel", "view", "reshape")
 NEEDED = {"log_prob": "log π", "advantages": "Â as the loss uses it"}
+WHICH = TO_FILL_IN + "[B], which samples of the rollout: t·N + n is environment n at step t"
 APART = MAY_BE + "V is trained by itself, at line {line}"
 
 
@@ -122,9 +123,11 @@ def _samples(draft: Draft, scope: Scope, inner: ast.stmt) -> str | None:
 
 
 def _all_samples(draft: Draft, scope: Scope, inner: ast.stmt) -> str:
+    if draft.log_probs is None:
+        return WHICH
     log_prob = draft.reading.log_prob
     words = draft.at(log_prob, inner.lineno) if log_prob.scope is scope else None
-    if words is None and draft.log_probs is not None:
+    if words is None:
         there = carried(draft.source, draft.log_probs, scope, inner.lineno)
         words = None if there is None else draft.source.words(there)
-    return f"{TO_FILL_IN}range(S), all of S samples" if words is None else f"range(len({words}))"
+    return WHICH if words is None else f"range(len({words}))"

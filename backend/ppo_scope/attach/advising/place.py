@@ -77,7 +77,16 @@ def place_of(source: Source, reading: Reading) -> Place:
             found = Place(scope, loop, loop)
         elif loops:
             break
-    return found or Place(source.scope_of(inner), inner, _last_beside(source, inner))
+    return found or _place_within(source, inner)
+
+
+def _place_within(source: Source, inner: ast.stmt) -> Place:
+    """Where it is not known what the minibatches are taken from: two loops, epochs and minibatches, or one."""
+    scope = source.scope_of(inner)
+    loops = [loop for loop in source.loops_around(inner) if not _plays(source, loop)]
+    if not loops:
+        return Place(scope, inner, _last_beside(source, inner))
+    return Place(scope, loops[-2:][0], loops[-2:][0])
 
 
 def _outwards(source: Source, inner: ast.stmt) -> Iterator[tuple[Scope, list[Loop]]]:

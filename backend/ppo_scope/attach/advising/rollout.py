@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, call
 from ppo_scope.attach.advising.inputs import asked_with
+from ppo_scope.attach.advising.place import OUTCOME
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
 from ppo_scope.attach.advising.rows import Rows, before_it_is_normalised, rows_in
 from ppo_scope.attach.advising.source import Bit, Source
@@ -19,7 +20,7 @@ from ppo_scope.attach.advising.tree import Function, called, is_name, is_pure
 HUBER = "of mean (V − V_targ)² here: the script's own value loss is another one, and L is not the script's"
 MAKERS = ("make", "make_vec")
 OWN_REWARDS = "the environment's own: not scaled, and without γ·V(s′) in them"
-ADDED_TO = "the environment's own: without what line {line} adds to them, take a copy before it"
+CHANGED = "the environment's own: as they are before line {line} changes them"
 ORDER = ("actions", "rewards", "log_probs", "advantages", "values", "returns", "dones", "truncated", "observations")
 UNKNOWN = {
     "actions": TO_FILL_IN + "[M, N, …], steps first, as the policy drew them",
@@ -97,22 +98,46 @@ def _rollout(draft: Draft) -> dict[str, str | None]:
         **_ends(draft, found),
     }
     if told["rewards"] is not None:
-        line = _added_to(draft.source)
-        told["rewards"] += f",  # {OWN_REWARDS if line is None else ADDED_TO.format(line=line)}"
+        line = _changed_at(draft.source)
+        told["rewards"] += f",  # {OWN_REWARDS if line is None else CHANGED.format(line=line)}"
     elif told["log_probs"] is not None and (draft.rows is None or draft.rows.layout[1] == 1):
         told["log_probs"] += f",  # {AS_ONE}"
     given = {name: told.get(name) or UNKNOWN.get(name) for name in ORDER}
     return {**given, "learning_rate": _learning_rate(draft)}
 
 
-def _added_to(source: Source) -> int | None:
-    """The line in which γ·V(s′) is added to the reward of a step that is cut: a product with what a network says."""
+def _changed_at(source: Source) -> int | None:
+    """The line in which a reward is scaled, or γ·V(s′) added to that of a step that is cut, after the environment has
+    given it.
+    """
+    given = {name for node in source.nodes if isinstance(node, ast.Assign) for name in _reward_in(node)}
     for node in source.nodes:
         if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Subscript):
             factors = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Mult)
             if factors and any(isinstance(one, ast.Call) for one in ast.walk(node.value)):
                 return node.lineno
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+            sides = ((node.left, node.right), (node.right, node.left))
+            if any(is_pure(other) and _is_of(source, one, given) for one, other in sides):
+                return node.lineno
     return None
+
+
+def _reward_in(statement: ast.Assign) -> Iterator[tuple[str, ast.stmt]]:
+    """The name of the second of what an environment's step gives back."""
+    target = statement.targets[0]
+    if called(statement.value, "step") is None or not isinstance(target, ast.Tuple) or len(target.elts) < OUTCOME:
+        return
+    reward = target.elts[1]
+    if isinstance(reward, ast.Name):
+        yield reward.id, statement
+
+
+def _is_of(source: Source, node: ast.expr, given: set[tuple[str, ast.stmt]]) -> bool:
+    """Whether it is that name, there."""
+    return isinstance(node, ast.Name) and any(
+        node.id == name and source.scope_of(statement) is source.scope_of(node) for name, statement in given
+    )
 
 
 def _asked(draft: Draft) -> tuple[Bit | None, Bit | None]:

@@ -5,12 +5,15 @@ file and out to who calls them. Nothing of it is run.
 from __future__ import annotations
 
 import ast
+import copy
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ppo_scope.attach.advising.tree import Function, Loop, Scope, is_name, name_called, parameters, peeled
+from ppo_scope.attach.advising.tree import Function, Loop, Scope, called, is_name, name_called, parameters, peeled
 
+PLACES = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+"""What a node says of where it stands."""
 DEEP = 16
 """Steps that are gone back."""
 
@@ -73,6 +76,11 @@ class Source:
         for names in self._bound.values():
             for found in names.values():
                 found.sort(key=lambda one: _place(one.statement))
+
+    def _stands_in(self, node: ast.expr, place: ast.AST) -> None:
+        """Of one that is made anew."""
+        self.parents |= {inner: outer for outer in ast.walk(node) for inner in ast.iter_child_nodes(outer)}
+        self.parents[node] = place
 
     def _sum_in(self, statement: ast.AugAssign) -> ast.expr:
         """x + y of x += y."""
@@ -150,6 +158,8 @@ class Source:
             return self._given_back(bit, None)
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is int:
             return self._given_back(bit.of(node.value), node.slice.value)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is str:
+            return self._by_key(bit.of(node.value), node.slice.value)
         if not isinstance(node, ast.Name) or (scope := self.binder(node.id, bit.scope)) is None:
             return None
         inside = node in self.parents and self.scope_of(node) is scope
@@ -170,7 +180,10 @@ class Source:
 
     def made(self, bit: Bit) -> Bit | None:
         """The call that a variable was made by, or a part of what it gave back."""
-        if not isinstance(bit.node, ast.Name) or (scope := self.binder(bit.node.id, bit.scope)) is None:
+        if not isinstance(bit.node, ast.Name) or bit.node not in self.parents:
+            return None
+        scope = self.binder(bit.node.id, bit.scope)
+        if scope is None:
             return None
         found = self.definition(bit.node.id, scope, self.statement_of(bit.node))
         if found is None or not isinstance(found.value, ast.Call) or found.drawn:
@@ -232,6 +245,27 @@ class Source:
         yield scope
         yield from (one for one in self.above(scope) if isinstance(one, Function))
 
+    def _by_key(self, bit: Bit, key: str) -> Bit | None:
+        """A value of a dict, or what it is where all are made in one way of those of another dict."""
+        made: Bit | None = bit
+        for _ in range(DEEP):
+            if made is None:
+                return None
+            node = made.node
+            if isinstance(node, ast.Dict):
+                pairs = zip(node.keys, node.values, strict=True)
+                return next((made.of(one) for name, one in pairs if getattr(name, "value", None) == key), None)
+            if isinstance(node, ast.Call) and is_name(node.func, "dict"):
+                return next((made.of(one.value) for one in node.keywords if one.arg == key), None)
+            if isinstance(node, ast.DictComp):
+                value = value_at(node, key)
+                if value is None:
+                    return None
+                self._stands_in(value, node)
+                return made.of(value)
+            made = self.origin(made)
+        return None
+
     def _given_back(self, bit: Bit, item: int | None) -> Bit | None:
         function = self.callee(bit.node, bit.scope) if isinstance(bit.node, ast.Call) else None
         if function is None:
@@ -254,6 +288,36 @@ class Source:
 
 def _last_of(scope: Scope) -> ast.stmt:
     return ast.Pass(lineno=1 << 30, col_offset=0)
+
+
+def value_at(made: ast.DictComp, key: str) -> ast.expr | None:
+    """Of `{name: f(one) for name, one in X.items()}` f(X[key])."""
+    through = made.generators[0]
+    target, items = through.target, called(through.iter, "items")
+    if not items or not isinstance(target, ast.Tuple) or not all(isinstance(one, ast.Name) for one in target.elts):
+        return None
+    name, one = (part.id for part in target.elts if isinstance(part, ast.Name))
+    if not is_name(made.key, name):
+        return None
+    part = ast.Subscript(items[0], ast.Constant(key), ast.Load())
+    found: ast.expr = _Put(one, part).visit(copy.deepcopy(made.value))
+    return found
+
+
+class _Put(ast.NodeTransformer):
+    """An expression in the place of a name."""
+
+    def __init__(self, name: str, node: ast.expr) -> None:
+        self._name, self._node = name, node
+
+    def visit(self, node: ast.AST) -> Any:
+        """See `ast`; what is made anew has no place in the file."""
+        for place in PLACES:
+            node.__dict__.pop(place, None)
+        return super().visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return copy.deepcopy(self._node) if node.id == self._name else node
 
 
 def _place(statement: ast.stmt) -> tuple[int, int]:
