@@ -1,5 +1,6 @@
 """A PPO by names of its own is told the lines that show it: they are put in where they say, and show it."""
 
+import ast
 import re
 import runpy
 import sys
@@ -222,6 +223,30 @@ def test_what_is_not_known_is_left_to_fill_in_and_said_to_be(lines):
     assert "rewards=...,  # to fill in" in advice_of(str(SCRIPTS / "generator.py"), []), "of what has not run"
     assert all("to fill in" not in one for one in lines.values())
     assert "# dones=…: [M, N], ends of episodes" in lines["two_optimizers"]
+
+
+OVER = "            if dead or late:\n"
+CHANGES = [
+    ("old, paid, worth.item()", "old, 0.1 * paid, worth.item()", "0.1 * paid"),
+    (OVER, f"{OVER}                self.memory.paid[-1] += 0.9 * float(worth)\n", "+="),
+]
+
+
+@pytest.mark.parametrize(("own", "changed", "sign"), CHANGES, ids=["scaled", "added to"])
+def test_where_rewards_are_not_the_environments_own_any_more_is_said(own, changed, sign, lines, tmp_path):
+    assert "as they are before line" not in lines["with_buffer"]
+    text = (SCRIPTS / "with_buffer.py").read_text().replace(own, changed)
+    (tmp_path / "mine.py").write_text(text)
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if sign in one)
+    assert f"the environment's own: as they are before line {line} changes them" in advised(tmp_path / "mine.py")
+
+
+def test_names_that_a_script_has_are_left_to_it_and_its_tabs_are_kept(tmp_path):
+    text = f"scope = told = 3\n{LOSS.format(RATIO, LEAST, WHOLE)}".replace("    ", "\t")
+    lines = advice_to(tmp_path, text)
+    assert "scope_ = ppo_scope.Scope(" in lines and "\t\tscope_ = ppo_scope.Scope(\n\t\t\tclip_range=eps,\n" in lines
+    tree = ast.parse(inserted(text, lines))
+    assert sum(isinstance(one, ast.Global) and one.names == ["scope_"] for one in ast.walk(tree)) == 1
 
 
 def test_a_script_that_is_found_is_not_read(monkeypatch):
