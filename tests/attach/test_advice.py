@@ -16,13 +16,14 @@ from tests.attach.advised import advised, inserted, looking, run_with
 from tests.attach.elsewhere import set_nowhere
 
 SCRIPTS = Path(__file__).with_name("own_scripts")
-SHAPES = {  # minibatches, layout, ε, c₁, c₂, of three updates each
-    "procedural": (8, (16, 2), 0.15, 0.7, 0.02),
-    "with_buffer": (6, (20, 1), 0.25, 0.2, 0.03),
-    "two_optimizers": (4, (24, 1), 0.1, 1.0, 0.0),
-    "whole_batch": (4, (20, 1), 0.3, 0.5, 0.01),
-    "generator": (8, (12, 3), 0.2, 0.5, 0.01),
-    "gaussian": (8, (8, 3), 0.2, 1.0, 0.004),
+TOLD = ("clip_range", "value_coef", "entropy_coef", "discount", "gae_lambda", "max_grad_norm")
+SHAPES = {  # minibatches, layout, and what is told, of three updates each
+    "procedural": (8, (16, 2), 0.15, 0.7, 0.02, 0.99, 0.95),
+    "with_buffer": (6, (20, 1), 0.25, 0.2, 0.03, 0.9, None, 0.7),
+    "two_optimizers": (4, (24, 1), 0.1, 1.0, 0.0, 0.95),
+    "whole_batch": (4, (20, 1), 0.3, 0.5, 0.01, 0.9),
+    "generator": (8, (12, 3), 0.2, 0.5, 0.01, 0.99, 0.9),
+    "gaussian": (8, (8, 3), 0.2, 1.0, 0.004, 0.9, 0.95),
 }
 
 
@@ -43,7 +44,8 @@ def test_the_lines_put_in_where_they_say_show_what_the_script_does(name, lines, 
     assert [len(update.minibatches) for update in scope.updates] == [minibatches] * 3
     assert scope.rollout_layout == layout and not scope.watcher.off
     facts = scope.updates[-1].settings
-    assert [facts.clip_range, facts.value_coef, facts.entropy_coef] == pytest.approx(settings)
+    known = {name: one for name, one in zip(TOLD, settings, strict=False) if one is not None}
+    assert {name: getattr(facts, name) for name in TOLD if name in facts.told} == pytest.approx(known)
     for update in scope.updates:
         assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
     assert all(map(torch.equal, plain[1]["weights"], variables["weights"])), "it trains as without them"

@@ -90,6 +90,7 @@ class Agent:
                 loss = of_policy + c.c_value * of_value - c.c_entropy * entropy.mean()
                 self.sgd.zero_grad()
                 loss.backward()
+                nn.utils.clip_grad_norm_(self.net.parameters(), 0.7)
                 self.sgd.step()
 
 

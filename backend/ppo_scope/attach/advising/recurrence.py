@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ppo_scope.attach.advising.source import Bit, Source
-from ppo_scope.attach.advising.tree import Scope, called, is_name
+from ppo_scope.attach.advising.tree import Scope, called, is_name, is_pure
 
 
 class Collected(NamedTuple):
@@ -23,6 +23,9 @@ class Collected(NamedTuple):
     ends: Bit | None = None
     terminated: Bit | None = None
     """Where it is another one than `ends`."""
+    discount: Bit | None = None
+    """γ, where the sum is."""
+    gae_lambda: Bit | None = None
 
 
 def collected_in(source: Source) -> Collected:
@@ -49,7 +52,20 @@ def _read(source: Source, statement: ast.Assign) -> Collected:
     if over is not None and ends is not None and ast.dump(over.node) == ast.dump(ends.node):
         over = None
     parts = (summed[0], taken[0] if taken else None, ends, over)
-    return Collected(*(None if one is None else _whole(source, one, statement) for one in parts))
+    rewards, values, ended, terminated = (None if one is None else _whole(source, one, statement) for one in parts)
+    return Collected(rewards, values, ended, terminated, *_decays(source, names[0], carried[0], following))
+
+
+def _decays(source: Source, name: str, carried: Bit, following: list[Bit]) -> tuple[Bit | None, Bit | None]:
+    """(γ, λ): by what V′ is multiplied, and by what else the sum is. Of returns without V it is γ alone."""
+    factors = [bit for bit in map(carried.of, _factors(carried.node)) if not _mentions(bit, name)]
+    own = [bit for bit in factors if is_pure(bit.node) and _masked(source, bit) is None]
+    of_values = {ast.dump(one) for bit in following for one in _factors(bit.node)}
+    shared = [bit for bit in own if ast.dump(bit.node) in of_values] if following else own
+    rest = [bit for bit in own if bit not in shared]
+    if len(shared) != 1 or len(rest) > 1:
+        return None, None
+    return shared[0], rest[0] if rest else None
 
 
 def _terms(source: Source, bit: Bit, name: str, negative: bool = False, depth: int = 0) -> Iterator[tuple[Bit, bool]]:

@@ -36,11 +36,12 @@ AS_ONE = "as of one environment; of N, whose samples lie step by step: reshape(-
 def lines_before(draft: Draft) -> list[str]:
     """Of the update."""
     begins = [f"global {draft.scope}"] if isinstance(draft.place.scope, Function) else []
-    made = ["    " + one for one in call(f"{draft.scope} = ppo_scope.Scope", _settings(draft))]
-    return [*begins, f"if {draft.scope} is None:", *made, *call(f"{draft.scope}.rollout", _rollout(draft))]
+    found = collected_in(draft.source)
+    made = ["    " + one for one in call(f"{draft.scope} = ppo_scope.Scope", _settings(draft, found))]
+    return [*begins, f"if {draft.scope} is None:", *made, *call(f"{draft.scope}.rollout", _rollout(draft, found))]
 
 
-def _settings(draft: Draft) -> dict[str, str | None]:
+def _settings(draft: Draft, found: Collected) -> dict[str, str | None]:
     """What the loop trains with."""
     reading = draft.reading
     high, value, entropy = reading.clip_range_high, reading.value_coef, reading.entropy_coef
@@ -54,7 +55,21 @@ def _settings(draft: Draft) -> dict[str, str | None]:
         "clip_range_high": None if high is None else _product(draft, [high]),
         "value_coef": coefficient or unknown,
         "entropy_coef": "0.0" if entropy is None else _product(draft, entropy),
+        "max_grad_norm": _limit(draft),
+        "discount": None if found.discount is None else draft.there(found.discount),
+        "gae_lambda": None if found.gae_lambda is None else draft.there(found.gae_lambda),
     }
+
+
+def _limit(draft: Draft) -> str | None:
+    """That a gradient is cut off at."""
+    for node in draft.source.nodes:
+        given = called(node, "clip_grad_norm_")
+        if given is not None and isinstance(node, ast.Call):
+            named = next((one.value for one in node.keywords if one.arg == "max_norm"), None)
+            limit = given[1] if len(given) > 1 else named
+            return None if limit is None else draft.there(Bit(limit, draft.source.scope_of(node)))
+    return None
 
 
 def _environment(draft: Draft) -> str | None:
@@ -82,9 +97,9 @@ def _product(draft: Draft, factors: Sequence[Bit | float]) -> str:
     return " * ".join(words)
 
 
-def _rollout(draft: Draft) -> dict[str, str | None]:
+def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
     """What it is told of the rollout."""
-    reading, found = draft.reading, collected_in(draft.source)
+    reading = draft.reading
     actions, observations = _asked(draft)
     used = draft.whole(reading.used)
     told = {

@@ -227,7 +227,8 @@ class Source:
 
     def argument(self, name: str, function: Scope, by: tuple[ast.Call, ...] = ()) -> Bit | None:
         """What a function is given by this name where it is called: `by` the last of these, where it is known."""
-        for call in by[-1:] or self.calls_of(function):
+        calls = by[-1:] or self.calls_of(function)
+        for call in calls:
             assert isinstance(function, Function)
             names = [one.arg for one in function.args.posonlyargs + function.args.args]
             if self.class_of(function) is not None and isinstance(call.func, ast.Attribute):
@@ -239,7 +240,18 @@ class Source:
             given = by_name.get(name, by_place.get(name))
             if given is not None and not isinstance(given, ast.Starred):
                 return Bit(given, self.scope_of(call), by[:-1])
-        return None
+        return self._default(name, function) if calls else None
+
+    def _default(self, name: str, function: Scope) -> Bit | None:
+        """Of a parameter that is left out."""
+        if not isinstance(function, Function):
+            return None
+        of = function.args
+        places = [*of.posonlyargs, *of.args]
+        by_place = zip(places[len(places) - len(of.defaults) :], of.defaults, strict=True)
+        pairs = [*by_place, *zip(of.kwonlyargs, of.kw_defaults, strict=True)]
+        found = next((one for own, one in pairs if own.arg == name), None)
+        return None if found is None else Bit(found, self.scope_of(function))
 
     def _outwards(self, scope: Scope) -> Iterator[Scope]:
         yield scope
