@@ -261,6 +261,13 @@ def test_a_script_that_is_found_is_not_read(monkeypatch):
     assert lookout.loop is not None and not looked
 
 
+def test_nobody_is_told_to_write_into_a_library(tmp_path):
+    library = tmp_path / "site-packages"
+    library.mkdir()
+    (library / "mine.py").write_text(TOUCHY.format(difference="log_prob - batch.old", times=1))
+    assert advised(library / "mine.py") is None
+
+
 def test_what_cannot_be_read_ends_no_training(tmp_path):
     code = TOUCHY.format(difference="log_prob - batch.old", times=1)
     (tmp_path / "bent.py").write_text("this is no Python")

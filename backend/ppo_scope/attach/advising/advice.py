@@ -18,6 +18,7 @@ from ppo_scope.attach.advising.source import Source
 
 INTO = "# {file}, {side} line {line}, `{words}`:"
 LONGEST_WORDS = 60
+INSTALLED = {"site-packages", "dist-packages"}
 NEAREST = 8
 """Callers of `backward` that are looked at."""
 
@@ -52,7 +53,12 @@ def _by_file(frame: FrameType | None) -> dict[str, list[FrameType]]:
             break
         found.setdefault(frame.f_code.co_filename, []).append(frame)
         frame = frame.f_back
-    return {path: frames for path, frames in found.items() if Path(path).is_file()}
+    return {path: frames for path, frames in found.items() if _is_own(Path(path))}
+
+
+def _is_own(path: Path) -> bool:
+    """Whether it is a file that its user may write into: none of a library that is installed."""
+    return path.is_file() and not INSTALLED & {*path.parts}
 
 
 def _missing_in(lines: str) -> int:
