@@ -113,6 +113,28 @@ def test_a_loss_is_read_however_it_is_written(loss, known, tmp_path):
     assert "before line 7, `for _ in range(3):`" in lines and "rewards=...,  # to fill in" in lines
 
 
+NORMALISED = [
+    ("adv = (adv - adv.mean()) / (adv.std() + 1e-8)", "raw_adv = adv"),
+    ("adv = adv - adv.mean()\n    adv = adv / adv.std()", "raw_adv = adv"),
+    ("adv -= adv.mean()\n    adv /= adv.std()", "raw_adv = adv + 0"),
+]
+
+
+@pytest.mark.parametrize(("statements", "kept"), NORMALISED)
+def test_advantages_are_told_as_they_were_before_they_are_normalised(statements, kept, tmp_path):
+    text = LOSS.format(RATIO, LEAST, WHOLE).replace("    low, high", f"    {statements}\n    low, high")
+    lines = advice_to(tmp_path, text)
+    assert re.search(rf"before line 6, `{re.escape(statements[:8])}.*`:\n    {re.escape(kept)}\n", lines)
+    assert "advantages=raw_adv.reshape(-1, 1)," in lines and "advantages=adv[ix]," in lines
+
+
+def test_advantages_that_keep_their_name_when_they_are_normalised_need_no_other(tmp_path):
+    text = LOSS.format(RATIO, LEAST.replace("adv[ix]", "norm[ix]"), WHOLE)
+    text = text.replace("    low, high", "    norm = (adv - adv.mean()) / adv.std()\n    low, high")
+    lines = advice_to(tmp_path, text)
+    assert "raw_" not in lines and "advantages=adv.reshape(-1, 1)," in lines and "advantages=norm[ix]," in lines
+
+
 BY_KEY = """
 import torch
 def batches(data, size):

@@ -225,11 +225,13 @@ def _raw(draft: Draft, whole: Bit) -> str | None:
         return _by_steps(draft, whole)
     inner, statement = normal
     words = draft.source.words(inner)
+    in_place = isinstance(statement, ast.AugAssign)  # then it is the same array
     targets = statement.targets if isinstance(statement, ast.Assign) else []
-    if not any(is_name(one, words) for one in targets):
+    if not in_place and not any(is_name(one, words) for one in targets):
         return _by_steps(draft, Bit(inner, whole.scope))
     kept = draft.free(f"raw_{words}")
-    draft.besides.append(Piece(statement.lineno, False, [f"{kept} = {words}"], statement.lineno))
+    code = [f"{kept} = {words} + 0" if in_place else f"{kept} = {words}"]
+    draft.besides.append(Piece(statement.lineno, False, code, statement.lineno))
     return _reshaped(draft, kept)
 
 

@@ -89,11 +89,14 @@ def _apart(node: ast.expr) -> list[ast.expr]:
 
 
 def before_it_is_normalised(source: Source, whole: Bit, place: Place) -> tuple[ast.expr, ast.stmt] | None:
-    """What is normalised to Â before the update, and in which statement; None: it is not."""
+    """What is normalised to Â before the update, and in which statement, the first where there are two; None: it is
+    not.
+    """
+    found = None
     for bit in source.chain(whole):
         inner = normalised(bit.node)
         if inner is not None and bit.scope is place.scope:
             statement = source.statement_of(bit.node)
             if statement.lineno < place.first.lineno:
-                return inner, statement
-    return None
+                found = inner, statement
+    return found

@@ -96,9 +96,11 @@ def peeled(node: ast.expr) -> ast.expr | None:
 
 
 def normalised(node: ast.AST) -> ast.expr | None:
-    """What is normalised here, (x − mean) / std or x − mean; None: nothing."""
+    """What is normalised here, (x − mean) / std, or one half of that; None: nothing."""
     if not isinstance(node, ast.BinOp):
         return None
+    if isinstance(node.op, ast.Div) and isinstance(node.left, ast.Name) and mentions(node.right, "std"):
+        return node.left
     less = node.left if isinstance(node.op, ast.Div) else node
     if not isinstance(less, ast.BinOp) or not isinstance(less.op, ast.Sub):
         return None
