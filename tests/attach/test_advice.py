@@ -63,8 +63,10 @@ def learn(net, opt, obs, act, old, adv, ret, eps, c):
             {0}
             {1}
             {2}
+            opt.zero_grad()
             loss.backward()
             opt.step()
+    schedule.step()
 """
 RATIO = "r = torch.exp(logp - old[ix])"
 LEAST = "pg = -torch.min(r * adv[ix], torch.clamp(r, 1 - eps, 1 + eps) * adv[ix]).mean()"
@@ -128,6 +130,15 @@ def test_advantages_are_told_as_they_were_before_they_are_normalised(statements,
     assert "advantages=raw_adv.reshape(-1, 1)," in lines and "advantages=adv[ix]," in lines
 
 
+def test_advantages_of_samples_that_lie_by_environment_are_told_by_steps(tmp_path):
+    text = (SCRIPTS / "generator.py").read_text()
+    text = text.replace("    arrays = [", "    adv = (adv - adv.mean()) / adv.std()\n    arrays = [")
+    (tmp_path / "mine.py").write_text(text)
+    lines = advised(tmp_path / "mine.py")
+    by_steps = 'raw_adv.reshape(path["lp"].shape[1], -1).swapaxes(0, 1)'
+    assert f"advantages=raw_adv if raw_adv.ndim > 1 else {by_steps}," in lines and "    raw_adv = adv\n" in lines
+
+
 def test_advantages_that_keep_their_name_when_they_are_normalised_need_no_other(tmp_path):
     text = LOSS.format(RATIO, LEAST.replace("adv[ix]", "norm[ix]"), WHOLE)
     text = text.replace("    low, high", "    norm = (adv - adv.mean()) / adv.std()\n    low, high")
@@ -150,6 +161,7 @@ def learn(net, opt, env, path):
                 r = torch.exp(logp - batch["old"])
                 pg = -torch.min(r * batch["adv"], torch.clamp(r, 0.8, 1.2) * batch["adv"]).mean()
                 loss = pg + 0.5 * ((v - batch["ret"]) ** 2).mean()
+                opt.zero_grad()
                 loss.backward()
                 opt.step()
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,12 +13,10 @@ from ppo_scope.attach.advising.inputs import asked_with
 from ppo_scope.attach.advising.place import OUTCOME
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
 from ppo_scope.attach.advising.rows import Rows, before_it_is_normalised, rows_in
+from ppo_scope.attach.advising.settings import learning_rate_of, settings_of
 from ppo_scope.attach.advising.source import Bit, Source
-from ppo_scope.attach.advising.terms import is_huber
 from ppo_scope.attach.advising.tree import Function, called, is_name, is_pure
 
-HUBER = "of mean (V − V_targ)² here: the script's own value loss is another one, and L is not the script's"
-MAKERS = ("make", "make_vec")
 OWN_REWARDS = "the environment's own: not scaled, and without γ·V(s′) in them"
 CHANGED = "the environment's own: as they are before line {line} changes them"
 ORDER = ("actions", "rewards", "log_probs", "advantages", "values", "returns", "dones", "truncated", "observations")
@@ -37,64 +35,8 @@ def lines_before(draft: Draft) -> list[str]:
     """Of the update."""
     begins = [f"global {draft.scope}"] if isinstance(draft.place.scope, Function) else []
     found = collected_in(draft.source)
-    made = ["    " + one for one in call(f"{draft.scope} = ppo_scope.Scope", _settings(draft, found))]
+    made = ["    " + one for one in call(f"{draft.scope} = ppo_scope.Scope", settings_of(draft, found))]
     return [*begins, f"if {draft.scope} is None:", *made, *call(f"{draft.scope}.rollout", _rollout(draft, found))]
-
-
-def _settings(draft: Draft, found: Collected) -> dict[str, str | None]:
-    """What the loop trains with."""
-    reading = draft.reading
-    high, value, entropy = reading.clip_range_high, reading.value_coef, reading.entropy_coef
-    coefficient = None if value is None else _product(draft, value)
-    if coefficient is not None and reading.value_loss is not None and is_huber(reading.value_loss.node):
-        coefficient += f",  # {HUBER}"
-    unknown = f"{TO_FILL_IN}c₁ of mean (V − V_targ)²; 0 where there is no critic"
-    return {
-        "env": _environment(draft),
-        "clip_range": _product(draft, [reading.clip_range]),
-        "clip_range_high": None if high is None else _product(draft, [high]),
-        "value_coef": coefficient or unknown,
-        "entropy_coef": "0.0" if entropy is None else _product(draft, entropy),
-        "max_grad_norm": _limit(draft),
-        "discount": None if found.discount is None else draft.there(found.discount),
-        "gae_lambda": None if found.gae_lambda is None else draft.there(found.gae_lambda),
-    }
-
-
-def _limit(draft: Draft) -> str | None:
-    """That a gradient is cut off at."""
-    for node in draft.source.nodes:
-        given = called(node, "clip_grad_norm_")
-        if given is not None and isinstance(node, ast.Call):
-            named = next((one.value for one in node.keywords if one.arg == "max_norm"), None)
-            limit = given[1] if len(given) > 1 else named
-            return None if limit is None else draft.there(Bit(limit, draft.source.scope_of(node)))
-    return None
-
-
-def _environment(draft: Draft) -> str | None:
-    """What it is made by."""
-    for node in draft.source.nodes:
-        if isinstance(node, ast.Call) and called(node, *MAKERS) is not None and node.args:
-            return draft.there(Bit(node.args[0], draft.source.scope_of(node)))
-    return None
-
-
-def _product(draft: Draft, factors: Sequence[Bit | float]) -> str:
-    """A coefficient, as it is where the Scope is made."""
-    words, number = [], 1.0
-    for one in factors:
-        if isinstance(one, float):
-            number *= one
-            continue
-        there = draft.there(one)
-        if there is None:
-            line = getattr(one.node, "lineno", 0)
-            return f"{TO_FILL_IN}`{draft.source.words(one.node)}` of line {line}, which is not known here"
-        words.append(f"({there})" if len(factors) > 1 and " " in there else there)
-    if number != 1.0 or not words:
-        words.insert(0, str(float(f"{number:.9g}")))
-    return " * ".join(words)
 
 
 def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
@@ -118,7 +60,7 @@ def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
     elif told["log_probs"] is not None and (draft.rows is None or draft.rows.layout[1] == 1):
         told["log_probs"] += f",  # {AS_ONE}"
     given = {name: told.get(name) or UNKNOWN.get(name) for name in ORDER}
-    return {**given, "learning_rate": _learning_rate(draft)}
+    return {**given, "learning_rate": learning_rate_of(draft)}
 
 
 def _changed_at(source: Source) -> int | None:
@@ -187,12 +129,20 @@ def _by_steps(draft: Draft, whole: Bit | None, *, wide: bool = False) -> str | N
     """[M, N] of an array of all samples; [M, N, …] where it is `wide`."""
     if whole is None:
         return None
-    rows = draft.rows
-    found = None if rows is None else rows_in(draft.source, draft.living, whole, draft.place, rows.layout)
-    if found is not None and rows is not None and (found.by_environment == rows.by_environment or 1 in rows.layout):
+    found = _rows_of(draft, whole)
+    if found is not None:
         return draft.source.words(found.node)
     words, array = draft.source.words(whole.node), draft.living.array(whole)
     return _reshaped(draft, words, f", *{words}.shape[1:]" if wide and (array is None or array.ndim > 1) else "")
+
+
+def _rows_of(draft: Draft, whole: Bit) -> Rows | None:
+    """What was flattened to it, in the layout and order of log π_old."""
+    rows = draft.rows
+    found = None if rows is None else rows_in(draft.source, draft.living, whole, draft.place, rows.layout)
+    if found is None or rows is None:
+        return None
+    return found if found.by_environment == rows.by_environment or 1 in rows.layout else None
 
 
 def _reshaped(draft: Draft, words: str, more: str = "") -> str:
@@ -221,6 +171,8 @@ def width_of(draft: Draft, rows: Rows) -> str:
 def _raw(draft: Draft, whole: Bit) -> str | None:
     """Â as it was before it was normalised: kept under another name, where it is written over."""
     normal = before_it_is_normalised(draft.source, whole, draft.place)
+    if normal is None and (found := _rows_of(draft, whole)) is not None:  # seen by its numbers alone
+        normal = before_it_is_normalised(draft.source, Bit(found.node, draft.place.scope), draft.place)
     if normal is None:
         return _by_steps(draft, whole)
     inner, statement = normal
@@ -232,6 +184,8 @@ def _raw(draft: Draft, whole: Bit) -> str | None:
     kept = draft.free(f"raw_{words}")
     code = [f"{kept} = {words} + 0" if in_place else f"{kept} = {words}"]
     draft.besides.append(Piece(statement.lineno, False, code, statement.lineno))
+    if draft.rows is not None and draft.rows.by_environment:  # it may have been flattened by then, or not
+        return f"{kept} if {kept}.ndim > 1 else {_reshaped(draft, kept)}"
     return _reshaped(draft, kept)
 
 
@@ -278,15 +232,3 @@ def _less(draft: Draft, found: Collected) -> str:
     bits = (Bit(ast.parse(one, mode="eval").body, draft.place.scope) for one in words if one is not None)
     arrays = [draft.living.array(one) for one in bits]
     return "^" if any(one is not None and one.dtype.kind == "b" for one in arrays) else "-"
-
-
-def _learning_rate(draft: Draft) -> str | None:
-    """α, of the optimizer that makes the step."""
-    inner = draft.source.statement_of(draft.reading.backward or draft.reading.policy)
-    scope = draft.source.scope_of(inner)
-    for node in ast.walk(scope):
-        if isinstance(node, ast.Call) and called(node, "step") and not node.args and node.lineno >= inner.lineno:
-            assert isinstance(node.func, ast.Attribute)
-            words = draft.there(Bit(node.func.value, scope)) if is_pure(node.func.value) else None
-            return None if words is None else f'{words}.param_groups[0]["lr"]'
-    return None
