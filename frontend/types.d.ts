@@ -257,7 +257,7 @@ export interface PageState {
 export interface LinkState {
   connection: Connection;
   /** The script that the server was begun for, while there is no run of it. */
-  awaited: Pick<AwaitedTold, "script" | "code" | "why" | "detail"> | null;
+  awaited: Pick<AwaitedTold, "script" | "code" | "why" | "detail" | "lines"> | null;
   role: "controller" | "viewer" | null;
   lease: { holder: boolean; generation: number };
   /** Not null where what is on show ended with an earlier start of the server. */

@@ -581,6 +581,8 @@ export interface AwaitedTold {
   why: string | null;
   /** What stands behind that. */
   detail: string | null;
+  /** What to put into the script to have it shown, and where; null where its source does not tell. */
+  lines: string | null;
 }
 
 /** Who leads the run that the page looks at. */

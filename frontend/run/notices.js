@@ -7,6 +7,7 @@ import { anewInWords, begunAnew } from "../state/lineage.js";
 import { differs } from "../state/link.js";
 import { createNewcomers, newcomerInWords } from "../state/newcomers.js";
 import { createConfirm } from "../ui/confirm.js";
+import { createCopyable } from "../ui/copyable.js";
 import { h, setHidden, setText } from "../ui/dom.js";
 import { losesTraining, lossInWords, needsExplaining, RECORDED, WATCHING, whoLeads, whyNot, whyNotBeside } from "../state/permission.js";
 import { createTrial } from "./trial.js";
@@ -61,12 +62,13 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
   const remedy = h("p", {});
   const trace = h("pre", { tabindex: 0, "aria-label": "Details" });
   const detail = h("details", {}, h("summary", {}, "Details"), trace);
+  const lines = createCopyable("Lines that show the script");
   const again = h("button", { type: "button", class: "primary", onclick: restart }, "Restart");
   const onward = h("button", { type: "button", class: "primary", onclick: () => state.run && goOn(state.run.id) }, "Go on");
   const banner = h(
     "div",
     { class: "banner", role: "alert" },
-    h("div", {}, summary, remedy, detail),
+    h("div", {}, summary, remedy, lines.element, detail),
     h("div", { class: "banner-ways" }, onward, again),
   );
   /** Of the run that ended, once it was asked for. @type {{ run: string, resumesAt: number | null } | null} */
@@ -180,6 +182,7 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
     const nothing = whyNothing(state);
     setHidden(banner, !needsExplaining(state) && nothing === null);
     if (banner.hidden) kept = null;
+    lines.show(nothing?.lines ?? null);
     if (nothing) return drawNothing(nothing);
     if (banner.hidden || now === null) return;
     banner.dataset.state = now;

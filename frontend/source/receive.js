@@ -107,8 +107,8 @@ export function createReceiver(store, first) {
       state.runs = message.runs;
       touch("connection");
     },
-    awaited({ script, code, why, detail }) {
-      state.awaited = { script, code, why, detail };
+    awaited({ script, code, why, detail, lines }) {
+      state.awaited = { script, code, why, detail, lines };
       touch("connection");
     },
     role(message) {

@@ -25,7 +25,7 @@ export const standing = ({ awaited }) => (!awaited ? "" : awaited.code !== null 
 /** As the cause of a run that ended; null where there is nothing to explain. @param {Pick<State, "awaited" | "run">} state */
 export function whyNothing({ awaited, run }) {
   if (run || !awaited || !inVain(awaited)) return null;
-  const { script, code, why, detail } = awaited;
+  const { script, code, why, detail, lines } = awaited;
   const how = code === null ? "runs, and is not shown" : `has ended${code ? ` with code ${code}` : ""}, and nothing of it could be shown`;
-  return { summary: `${script} ${how}.`, detail, remedy: why ?? "What it printed is in its terminal." };
+  return { summary: `${script} ${how}.`, detail, remedy: why ?? "What it printed is in its terminal.", lines };
 }

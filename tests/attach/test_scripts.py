@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.attach import sb3_loop
+from tests.attach.advised import inserted
 from tests.attach.elsewhere import Watching
 from tests.server.scope_page import wait_for
+
+OWN_SCRIPTS = Path(__file__).with_name("own_scripts")
 
 pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
 
@@ -157,6 +160,22 @@ def test_that_no_ppo_is_found_is_said_while_the_script_trains_on_with_what_was_t
         said = "".join(watching.lines)
         assert "of these, ratio, entropy are at " in said and "mine.py:7)" in said
         assert "ppo_scope.Scope in its loop" in said and watching.process.poll() is None
+
+
+def test_a_ppo_by_names_of_its_own_is_told_the_lines_that_show_it_and_they_do(tmp_path):
+    source = (OWN_SCRIPTS / "gaussian.py").read_text().replace("range(3)", "range(20)")
+    (tmp_path / "mine.py").write_text(source)
+    with Watching("mine.py", folder=tmp_path) as watching:
+        watching.said("the script has ended with code 0")
+        said = "".join(watching.lines)
+    assert "50 calls of `backward`" in said and said.count("put in where they say:\n\n# mine.py, after line 7") == 2
+    lines = said.split("put in where they say:\n\n")[1].split("\n\nppo-scope: ")[0]
+    (tmp_path / "mine.py").write_text(inserted(source, lines))
+    with Watching("mine.py", folder=tmp_path) as watching:
+        watching.said("the script has ended with code 0")
+        place = watching.said(r"http://\S+?/(?=#token)")[0]
+        runs = json.load(urllib.request.urlopen(f"{place}api/runs", timeout=30))
+    assert [(run["state"], run["update"]) for run in runs] == [("finished", 20)]
 
 
 def test_a_script_that_fails_before_its_ppo_says_so_in_place_of_what_was_looked_for(tmp_path):

@@ -1,5 +1,8 @@
 """`ppo-scope watch SCRIPT` on the page, from the script's beginning on."""
 
+from pathlib import Path
+
+from tests.attach import own_scripts
 from tests.attach.elsewhere import Watching
 from tests.browser.dashboard import Dashboard, only, until
 
@@ -30,6 +33,26 @@ def test_a_script_is_waited_for_by_its_name_and_it_is_said_that_it_had_no_ppo(tm
         assert "b_logprobs" in banner.locator("pre").inner_text(), "what was looked for, letter by letter"
         page.reload()
         until(lambda: banner.get_by_text("train.py has ended with code 3").is_visible())
+        page.goto("about:blank")
+
+
+def test_the_lines_that_show_a_ppo_by_names_of_its_own_are_on_the_page_and_can_be_copied(tmp_path, new_page):
+    source = Path(own_scripts.__file__).with_name("procedural.py").read_text()
+    source = source.replace("PASSES = 16, 2, 3", "PASSES = 16, 2, 9")
+    (tmp_path / "mine.py").write_text(f"{source}\nimport time\ntime.sleep(600)\n")
+    with Watching("mine.py", folder=tmp_path) as watching:
+        page = new_page()
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(watching.url)
+        banner = page.get_by_role("alert")
+        lines = banner.get_by_label("Lines that show the script")
+        until(lines.is_visible)
+        said = lines.inner_text()
+        assert "log_probs=logs," in said and "# mine.py, before line 52, `total.backward()`:" in said
+        assert said.strip() in "".join(watching.lines), "as in the terminal"
+        banner.get_by_role("button", name="Copy these lines").click()
+        until(lambda: banner.get_by_text("Copied.").is_visible())
+        assert page.evaluate("navigator.clipboard.readText()").strip() == said.strip()
         page.goto("about:blank")
 
 

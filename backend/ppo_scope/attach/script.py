@@ -21,7 +21,7 @@ from ppo_scope.attach.once import watched_as
 from ppo_scope.attach.sb3.stable_baselines import Watched, why_not
 from ppo_scope.attach.single_file.lookout import Lookout
 from ppo_scope.attach.watcher import FOUND, say
-from ppo_scope.wire.attaching import LONGEST, ScriptNews
+from ppo_scope.wire.attaching import LONGEST, LONGEST_LINES, ScriptNews
 
 LEARNERS = (
     ("stable_baselines3.common.on_policy_algorithm", "OnPolicyAlgorithm"),
@@ -34,6 +34,7 @@ SO_FAR = (
     "be found."
 )
 OTHERS = "Two other ways: ppo_scope.watch(model) in the script, or ppo_scope.Scope in its loop; see docs/attach.md."
+ADVISED = "These lines do the latter, as far as its source tells, put in where they say:"
 FAILED = "{script} has failed before a PPO was found in it: {error}"
 
 
@@ -62,33 +63,38 @@ def main(arguments: list[str]) -> None:
         if os.getpid() == here:  # else it is a process that the script has forked
             lookout.end(whole=whole)
             if not FOUND.is_set:
-                _explain(script, error, LOOKED.format(named=lookout.why_none()))
+                _explain(script, error, LOOKED.format(named=lookout.why_none()), lookout.adviser.lines)
 
 
-def _explain(script: str, error: Exception | None, looked: str) -> None:
+def _explain(script: str, error: Exception | None, looked: str, lines: str | None) -> None:
     """Why nothing of this script was shown."""
     if error is not None:
         _complain(script, FAILED.format(script=script, error="".join(traceback.format_exception_only(error)).strip()))
     else:
-        _complain(script, NOT_FOUND.format(script=script), looked, OTHERS)
+        _complain(script, NOT_FOUND.format(script=script), looked, OTHERS, lines)
 
 
 def _doubt(script: str, lookout: Lookout) -> None:
     """Nothing of it was shown so far, though it learns."""
     if not FOUND.is_set:  # by another way
         why = SO_FAR.format(script=script, calls=lookout.calls)
-        _complain(script, why, LOOKED.format(named=lookout.why_none()), OTHERS)
+        _complain(script, why, LOOKED.format(named=lookout.why_none()), OTHERS, lookout.adviser.lines)
 
 
-def _complain(script: str, why: str, looked: str = "", remedy: str = "") -> None:
+def _complain(script: str, why: str, looked: str = "", remedy: str = "", lines: str | None = None) -> None:
     """Nothing is shown, for this reason: to who runs it, and on the page."""
-    say(" ".join(filter(None, (why, looked, remedy))))
-    _tell(script, f"{why} {remedy}".strip(), looked)
+    if lines is not None and len(lines) > LONGEST_LINES:
+        lines = None
+    remedy = f"{remedy} {ADVISED}" if lines is not None else remedy
+    said = " ".join(filter(None, (why, looked, remedy)))
+    say(said if lines is None else f"{said}\n\n{lines}\n")
+    _tell(script, f"{why} {remedy}".strip(), looked, lines)
 
 
-def _tell(script: str, why: str, looked: str = "") -> None:
+def _tell(script: str, why: str, looked: str = "", lines: str | None = None) -> None:
     """On the page alone."""
-    tell(given(), ScriptNews(script=Path(script).name, why=why[:LONGEST], detail=looked[:LONGEST] or None))
+    detail = looked[:LONGEST] or None
+    tell(given(), ScriptNews(script=Path(script).name, why=why[:LONGEST], detail=detail, lines=lines))
 
 
 def look_at_models(script: str) -> None:

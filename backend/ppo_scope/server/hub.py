@@ -255,13 +255,20 @@ class Hub:
 
     def hear_of(self, news: ScriptNews) -> None:
         """Something is new of the script that is run to be shown; what was known besides stays so."""
-        known = self._awaited or {"why": None, "detail": None}
+        known = self._awaited or {"why": None, "detail": None, "lines": None}
         if news.code is not None:
             for run in self.supervisor.runs():
                 if isinstance(run, AttachedRun) and news.tells_of(script_in(run.record.facts)):
                     run.script_ended(news.code)
-        why = (news.why, news.detail) if news.why is not None else (known["why"], known["detail"])
-        self._awaited = {"type": "awaited", "script": news.script, "code": news.code, "why": why[0], "detail": why[1]}
+        reason = news.model_dump(include={"why", "detail", "lines"}) if news.why is not None else known
+        self._awaited = {
+            "type": "awaited",
+            "script": news.script,
+            "code": news.code,
+            "why": reason["why"],
+            "detail": reason["detail"],
+            "lines": reason["lines"],
+        }
         for client in self._streaming():
             self._post_awaited(client)
 

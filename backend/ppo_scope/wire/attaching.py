@@ -16,6 +16,8 @@ UNREADABLE = "What the training loop says of itself cannot be read: {why}"
 
 LONGEST = 2000
 """Characters of a reason."""
+LONGEST_LINES = 16_000
+"""Characters of the lines that show a script."""
 
 
 class NotAttachable(ValueError):
@@ -35,6 +37,8 @@ class ScriptNews(BaseModel):
     """Why nothing of it is shown, and what to do."""
     detail: str | None = Field(default=None, max_length=LONGEST)
     """What stands behind that."""
+    lines: str | None = Field(default=None, max_length=LONGEST_LINES)
+    """What to put into the script to have it shown, and where: read from its source."""
 
     def tells_of(self, program: str) -> bool:
         """Whether a loop in a program of this name is in this script, or in this module."""

@@ -125,6 +125,8 @@ class AwaitedTold(TypedDict):
     """Why nothing of it is shown, and what to do: for people; null where nothing speaks against it."""
     detail: str | None
     """What stands behind that."""
+    lines: str | None
+    """What to put into the script to have it shown, and where; null where its source does not tell."""
 
 
 class LeaseTold(TypedDict):

@@ -19,12 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from ppo_scope.attach.advising.advice import Adviser
 from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, first_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
 from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop
 from ppo_scope.attach.single_file.optimizers import agent_in
-from ppo_scope.attach.watcher import say
+from ppo_scope.attach.watcher import FOUND, say
 
 EUCLIDEAN = 2.0
 """`norm_type` of `clip_grad_norm_`, where nobody says another one."""
@@ -66,6 +67,7 @@ class Lookout:
         self.calls = 0
         """Of `backward`, by whomever."""
         self.nearest: Found | None = None
+        self.adviser = Adviser()
         self._some: tuple[list[str], str] = [], ""  # the most of the names that one caller had, and where
         self._refused: set[str] = set()
         self._said_again = False
@@ -130,6 +132,8 @@ class Lookout:
         if self.loop is None and self._waiting is None and not self._refused and self.calls <= DOUBTS_AFTER:
             if found is None and len((some := names_at(frame))[0]) > len(self._some[0]):
                 self._some = some
+            if found is None and not FOUND.is_set:
+                self.adviser.look(frame)
             if self.calls == DOUBTS_AFTER:
                 self._doubts()
         if found is None:

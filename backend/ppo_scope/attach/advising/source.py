@@ -1,0 +1,394 @@
+"""A source file, read to see where what an expression holds comes from: over assignments, into functions of the same
+file and out to who calls them. Nothing of it is run.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ppo_scope.attach.advising.tree import Function, Loop, Scope, called, is_name, name_called, parameters, peeled
+
+PLACES = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+"""What a node says of where it stands."""
+DEEP = 16
+"""Steps that are gone back."""
+
+
+class Bit(NamedTuple):
+    """An expression, and where its names mean something."""
+
+    node: ast.expr
+    scope: Scope
+    calls: tuple[ast.Call, ...] = ()
+    """By which one has come there."""
+
+    def of(self, node: ast.expr) -> Bit:
+        """Another one in the same place."""
+        return Bit(node, self.scope, self.calls)
+
+
+class Definition(NamedTuple):
+    """A statement that binds a name."""
+
+    statement: ast.stmt
+    value: ast.expr | None
+    """None: it cannot be said, as where something is added to it."""
+    item: int | None = None
+    """Which part of the value it is."""
+    drawn: bool = False
+    """The value is what a `for` goes through."""
+
+    @property
+    def whole(self) -> ast.expr | None:
+        """What the name is bound to, where that is written there."""
+        if self.item is None or self.value is None:
+            return self.value
+        return self.value.elts[self.item] if isinstance(self.value, ast.Tuple | ast.List) else None
+
+
+class Source:
+    """Of one file."""
+
+    def __init__(self, text: str) -> None:
+        """Raises `SyntaxError`."""
+        self.text = text
+        self.lines = text.splitlines()
+        self._doubly_quoted = text.count('"') > text.count("'")
+        self.tree = ast.parse(text)
+        self.nodes = list(ast.walk(self.tree))
+        self.parents = {child: parent for parent in self.nodes for child in ast.iter_child_nodes(parent)}
+        self._calls: dict[str | None, list[ast.Call]] = defaultdict(list)
+        self.functions: dict[str, list[Function]] = defaultdict(list)
+        self._bound: dict[Scope, dict[str, list[Definition]]] = defaultdict(lambda: defaultdict(list))
+        for node in self.nodes:
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                self._bound[self.scope_of(node)][node.target.id].append(Definition(node, self._sum_in(node)))
+            if isinstance(node, ast.Call):
+                self._calls[name_called(node)].append(node)
+            if isinstance(node, Function):
+                self.functions[node.name].append(node)
+            for name, definition in _definitions_in(node):
+                self._bound[self.scope_of(definition.statement)][name].append(definition)
+        for names in self._bound.values():
+            for found in names.values():
+                found.sort(key=lambda one: _place(one.statement))
+
+    def _stands_in(self, node: ast.expr, place: ast.AST) -> None:
+        """Of one that is made anew."""
+        self.parents |= {inner: outer for outer in ast.walk(node) for inner in ast.iter_child_nodes(outer)}
+        self.parents[node] = place
+
+    def _sum_in(self, statement: ast.AugAssign) -> ast.expr:
+        """x + y of x += y."""
+        assert isinstance(statement.target, ast.Name)
+        before = ast.Name(statement.target.id, ast.Load())
+        found = ast.BinOp(before, statement.op, statement.value)
+        self.parents |= {found: statement, before: found}
+        return found
+
+    # Where something stands
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """What it stands in, the innermost first."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
+    def scope_of(self, node: ast.AST) -> Scope:
+        """Where its names mean something."""
+        return next(one for one in self.above(node) if isinstance(one, Scope))
+
+    def statement_of(self, node: ast.AST) -> ast.stmt:
+        """The innermost around it."""
+        return next(one for one in (node, *self.above(node)) if isinstance(one, ast.stmt))
+
+    def class_of(self, scope: Scope) -> ast.ClassDef | None:
+        """Whose method a function is."""
+        parent = self.parents.get(scope)
+        return parent if isinstance(scope, Function) and isinstance(parent, ast.ClassDef) else None
+
+    def within(self, scope: Scope) -> Iterator[Scope]:
+        """It, and the scopes in which its names are looked up, the innermost first."""
+        yield scope
+        yield from (one for one in self.above(scope) if isinstance(one, ast.Module | Function))
+
+    def loops_around(self, node: ast.AST) -> list[Loop]:
+        """In its function, the outermost first."""
+        found: list[Loop] = []
+        for one in self.above(node):
+            if isinstance(one, Scope):
+                break
+            if isinstance(one, Loop):
+                found.insert(0, one)
+        return found
+
+    def words(self, node: ast.expr) -> str:
+        """As it stands in the file, or would stand there; in a line."""
+        if hasattr(node, "lineno") and node.lineno == node.end_lineno:
+            return self.lines[node.lineno - 1].encode()[node.col_offset : node.end_col_offset].decode()
+        text = ast.unparse(node)
+        return text.replace("'", '"') if self._doubly_quoted and '"' not in text and "\\" not in text else text
+
+    # What a name is
+
+    def binder(self, name: str, scope: Scope) -> Scope | None:
+        """The scope whose name it is; None: none of this file's."""
+        return next((one for one in self.within(scope) if name in self._bound[one] or name in parameters(one)), None)
+
+    def definitions(self, name: str, scope: Scope) -> list[Definition]:
+        """Of a name of this scope, line by line."""
+        return self._bound[scope][name]
+
+    def definition(self, name: str, scope: Scope, statement: ast.stmt) -> Definition | None:
+        """The last before a statement; in a loop perhaps one after it."""
+        found = self.definitions(name, scope)
+        before = [one for one in found if _place(one.statement) < _place(statement)]
+        if before or name in parameters(scope):
+            return before[-1] if before else None
+        return next((one for one in reversed(found) if one.statement is not statement), None)
+
+    def origin(self, bit: Bit) -> Bit | None:
+        """What it was, one step before; None: nothing that is written here."""
+        node = bit.node
+        if isinstance(node, ast.Call):
+            return self._given_back(bit, None)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is int:
+            return self._given_back(bit.of(node.value), node.slice.value)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is str:
+            return self._by_key(bit.of(node.value), node.slice.value)
+        if not isinstance(node, ast.Name) or (scope := self.binder(node.id, bit.scope)) is None:
+            return None
+        inside = node in self.parents and self.scope_of(node) is scope
+        where = self.statement_of(node) if inside else _last_of(scope)
+        found = self.definition(node.id, scope, where)
+        if found is None:
+            return self.argument(node.id, scope, bit.calls if scope is bit.scope else ())
+        if found.value is None:
+            return None
+        value = Bit(found.value, scope, bit.calls if scope is bit.scope else ())
+        if found.drawn:
+            return self._yielded(value, found.item)
+        if found.item is None:
+            return value
+        if isinstance(value.node, ast.Tuple | ast.List):
+            return value.of(value.node.elts[found.item])
+        return self._given_back(value, found.item)
+
+    def made(self, bit: Bit) -> Bit | None:
+        """The call that a variable was made by, or a part of what it gave back."""
+        if not isinstance(bit.node, ast.Name) or bit.node not in self.parents:
+            return None
+        scope = self.binder(bit.node.id, bit.scope)
+        if scope is None:
+            return None
+        found = self.definition(bit.node.id, scope, self.statement_of(bit.node))
+        if found is None or not isinstance(found.value, ast.Call) or found.drawn:
+            return None
+        return Bit(found.value, scope, bit.calls if scope is bit.scope else ())
+
+    def back(self, bit: Bit) -> Bit | None:
+        """One step before, as far as it held the same samples there."""
+        inner = peeled(bit.node)
+        return bit.of(inner) if inner is not None else self.origin(bit)
+
+    def chain(self, bit: Bit | None) -> Iterator[Bit]:
+        """It, and what it was before, step by step."""
+        for _ in range(DEEP):
+            if bit is None:
+                return
+            yield bit
+            bit = self.back(bit)
+
+    # Over calls
+
+    def callee(self, call: ast.Call, scope: Scope) -> Function | None:
+        """The function of this file that is called, where it can only be one."""
+        if isinstance(call.func, ast.Name):
+            found = [one for one in self.functions.get(call.func.id, []) if self.class_of(one) is None]
+        elif isinstance(call.func, ast.Attribute):
+            found = [one for one in self.functions.get(call.func.attr, []) if self.class_of(one) is not None]
+            if is_name(call.func.value, "self"):
+                of_class = next((one for one in map(self.class_of, self._outwards(scope)) if one is not None), None)
+                found = [one for one in found if self.class_of(one) is of_class] or found
+        else:
+            found = []
+        found = [one for one in found if _takes(one, call, self.class_of(one) is not None)]
+        return found[0] if len(found) == 1 else None
+
+    def calls_of(self, function: Scope) -> list[ast.Call]:
+        """Where it is called in this file."""
+        if not isinstance(function, Function):
+            return []
+        return [one for one in self._calls[function.name] if self.callee(one, self.scope_of(one)) is function]
+
+    def argument(self, name: str, function: Scope, by: tuple[ast.Call, ...] = ()) -> Bit | None:
+        """What a function is given by this name where it is called: `by` the last of these, where it is known."""
+        calls = by[-1:] or self.calls_of(function)
+        for call in calls:
+            assert isinstance(function, Function)
+            names = [one.arg for one in function.args.posonlyargs + function.args.args]
+            if self.class_of(function) is not None and isinstance(call.func, ast.Attribute):
+                if names[:1] == [name]:
+                    return Bit(call.func.value, self.scope_of(call), by[:-1])
+                names = names[1:]
+            by_name = {one.arg: one.value for one in call.keywords}
+            by_place = dict(zip(names, call.args, strict=False))
+            given = by_name.get(name, by_place.get(name))
+            if given is not None and not isinstance(given, ast.Starred):
+                return Bit(given, self.scope_of(call), by[:-1])
+        return self._default(name, function) if calls else None
+
+    def _default(self, name: str, function: Scope) -> Bit | None:
+        """Of a parameter that is left out."""
+        if not isinstance(function, Function):
+            return None
+        of = function.args
+        places = [*of.posonlyargs, *of.args]
+        by_place = zip(places[len(places) - len(of.defaults) :], of.defaults, strict=True)
+        pairs = [*by_place, *zip(of.kwonlyargs, of.kw_defaults, strict=True)]
+        found = next((one for own, one in pairs if own.arg == name), None)
+        return None if found is None else Bit(found, self.scope_of(function))
+
+    def _outwards(self, scope: Scope) -> Iterator[Scope]:
+        yield scope
+        yield from (one for one in self.above(scope) if isinstance(one, Function))
+
+    def _by_key(self, bit: Bit, key: str) -> Bit | None:
+        """A value of a dict, or what it is where all are made in one way of those of another dict."""
+        made: Bit | None = bit
+        for _ in range(DEEP):
+            if made is None:
+                return None
+            node = made.node
+            if isinstance(node, ast.Dict):
+                pairs = zip(node.keys, node.values, strict=True)
+                return next((made.of(one) for name, one in pairs if getattr(name, "value", None) == key), None)
+            if isinstance(node, ast.Call) and is_name(node.func, "dict"):
+                return next((made.of(one.value) for one in node.keywords if one.arg == key), None)
+            if isinstance(node, ast.DictComp):
+                value = value_at(node, key)
+                if value is None:
+                    return None
+                self._stands_in(value, node)
+                return made.of(value)
+            made = self.origin(made)
+        return None
+
+    def _given_back(self, bit: Bit, item: int | None) -> Bit | None:
+        function = self.callee(bit.node, bit.scope) if isinstance(bit.node, ast.Call) else None
+        if function is None:
+            return None
+        own = [one for one in ast.walk(function) if isinstance(one, ast.Return) and self.scope_of(one) is function]
+        return _part(own[-1].value, item, function, (*bit.calls, bit.node)) if own else None  # type: ignore[arg-type]
+
+    def _yielded(self, bit: Bit, item: int | None) -> Bit | None:
+        function = self.callee(bit.node, bit.scope) if isinstance(bit.node, ast.Call) else None
+        if function is None:
+            return None
+        own = [one for one in ast.walk(function) if isinstance(one, ast.Yield) and self.scope_of(one) is function]
+        return _part(own[-1].value, item, function, (*bit.calls, bit.node)) if own else None  # type: ignore[arg-type]
+
+    def is_there(self, name: str, scope: Scope, before: int) -> bool:
+        """Whether a name of the scope has its value before this line of it."""
+        found = self.definitions(name, scope)
+        return name in parameters(scope) or any(one.statement.lineno < before for one in found)
+
+
+def _last_of(scope: Scope) -> ast.stmt:
+    return ast.Pass(lineno=1 << 30, col_offset=0)
+
+
+def value_at(made: ast.DictComp, key: str) -> ast.expr | None:
+    """Of `{name: f(one) for name, one in X.items()}` f(X[key])."""
+    through = made.generators[0]
+    target, items = through.target, called(through.iter, "items")
+    if not items or not isinstance(target, ast.Tuple) or not all(isinstance(one, ast.Name) for one in target.elts):
+        return None
+    name, one = (part.id for part in target.elts if isinstance(part, ast.Name))
+    if not is_name(made.key, name):
+        return None
+    part = ast.Subscript(items[0], ast.Constant(key), ast.Load())
+    found: ast.expr = _Put(one, part).visit(copy.deepcopy(made.value))
+    return found
+
+
+class _Put(ast.NodeTransformer):
+    """An expression in the place of a name."""
+
+    def __init__(self, name: str, node: ast.expr) -> None:
+        self._name, self._node = name, node
+
+    def visit(self, node: ast.AST) -> Any:
+        """See `ast`; what is made anew has no place in the file."""
+        for place in PLACES:
+            node.__dict__.pop(place, None)
+        return super().visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return copy.deepcopy(self._node) if node.id == self._name else node
+
+
+def _place(statement: ast.stmt) -> tuple[int, int]:
+    """Where it begins."""
+    return statement.lineno, statement.col_offset
+
+
+def _part(value: ast.expr | None, item: int | None, function: Function, calls: tuple[ast.Call, ...]) -> Bit | None:
+    if value is None:
+        return None
+    if item is None:
+        return Bit(value, function, calls)
+    if isinstance(value, ast.Tuple | ast.List) and item < len(value.elts):
+        return Bit(value.elts[item], function, calls)
+    return None
+
+
+def _takes(function: Function, call: ast.Call, is_method: bool) -> bool:
+    """Whether it can be called so."""
+    of = function.args
+    if of.vararg or of.kwarg or any(isinstance(one, ast.Starred) for one in call.args):
+        return True
+    if any(one.arg is None for one in call.keywords):
+        return True
+    bound = is_method and not any(is_name(one, "staticmethod") for one in function.decorator_list)
+    places = len(of.posonlyargs) + len(of.args) - bound
+    needed = places - len(of.defaults) + sum(one is None for one in of.kw_defaults)
+    return needed <= len(call.args) + len(call.keywords) <= places + len(of.kwonlyargs)
+
+
+def _definitions_in(node: ast.AST) -> Iterator[tuple[str, Definition]]:
+    """The names that a node binds."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from _bound_by(target, Definition(node, node.value))
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        yield from _bound_by(node.target, Definition(node, node.value))
+    elif isinstance(node, ast.For | ast.AsyncFor):
+        yield from _bound_by(node.target, Definition(node, node.iter, drawn=True))
+    elif isinstance(node, ast.With | ast.AsyncWith):
+        for one in node.items:
+            if one.optional_vars is not None:
+                yield from _bound_by(one.optional_vars, Definition(node, None))
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        for alias in node.names:
+            yield (alias.asname or alias.name.partition(".")[0]), Definition(node, None)
+    elif isinstance(node, Function | ast.ClassDef):
+        yield node.name, Definition(node, None)
+
+
+def _bound_by(target: ast.expr, definition: Definition) -> Iterator[tuple[str, Definition]]:
+    statement, value, _, drawn = definition
+    if isinstance(target, ast.Name):
+        yield target.id, definition
+    elif isinstance(target, ast.Tuple | ast.List):
+        for place, one in enumerate(target.elts):
+            if isinstance(one, ast.Name):
+                yield one.id, Definition(statement, value, place, drawn)
+            else:
+                yield from _bound_by(one, Definition(statement, None))
+    elif isinstance(target, ast.Starred):
+        yield from _bound_by(target.value, Definition(statement, None))

@@ -1,0 +1,312 @@
+"""A PPO by names of its own is told the lines that show it: they are put in where they say, and show it."""
+
+import ast
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ppo_scope.attach.advising.advice import Adviser, advice_of
+from ppo_scope.attach.single_file.lookout import Lookout
+from tests.attach import one_file
+from tests.attach.advised import advised, inserted, looking, run_with
+from tests.attach.elsewhere import set_nowhere
+
+SCRIPTS = Path(__file__).with_name("own_scripts")
+TOLD = ("clip_range", "value_coef", "entropy_coef", "discount", "gae_lambda", "max_grad_norm")
+SHAPES = {  # minibatches, layout, and what is told, of three updates each
+    "procedural": (8, (16, 2), 0.15, 0.7, 0.02, 0.99, 0.95),
+    "with_buffer": (6, (20, 1), 0.25, 0.2, 0.03, 0.9, None, 0.7),
+    "two_optimizers": (4, (24, 1), 0.1, 1.0, 0.0, 0.95),
+    "whole_batch": (4, (20, 1), 0.3, 0.5, 0.01, 0.9),
+    "generator": (8, (12, 3), 0.2, 0.5, 0.01, 0.99, 0.9),
+    "gaussian": (8, (8, 3), 0.2, 1.0, 0.004, 0.9, 0.95),
+}
+
+
+@pytest.fixture(scope="module")
+def lines():
+    """Those of each."""
+    return {name: advised(SCRIPTS / f"{name}.py") for name in SHAPES}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_lines_put_in_where_they_say_show_what_the_script_does(name, lines, tmp_path, monkeypatch):
+    minibatches, layout, *settings = SHAPES[name]
+    plain = run_with(SCRIPTS / f"{name}.py", monkeypatch)
+    script = tmp_path / f"{name}.py"
+    script.write_text(inserted((SCRIPTS / f"{name}.py").read_text(), lines[name]))
+    scopes, variables = run_with(script, monkeypatch)
+    (scope,) = scopes
+    assert [len(update.minibatches) for update in scope.updates] == [minibatches] * 3
+    assert scope.rollout_layout == layout and not scope.watcher.off
+    facts = scope.updates[-1].settings
+    known = {name: one for name, one in zip(TOLD, settings, strict=False) if one is not None}
+    assert {name: getattr(facts, name) for name in TOLD if name in facts.told} == pytest.approx(known)
+    for update in scope.updates:
+        assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
+    assert all(map(torch.equal, plain[1]["weights"], variables["weights"])), "it trains as without them"
+
+
+LOSS = """
+import torch
+from torch import nn
+mse = nn.MSELoss()
+def learn(net, opt, obs, act, old, adv, ret, eps, c):
+    low, high = 1.0 - eps, 1.0 + eps
+    for _ in range(3):
+        for ix in torch.randperm(len(obs)).split(4):
+            logp, ent, v = net(obs[ix], act[ix])
+            {0}
+            {1}
+            {2}
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+    schedule.step()
+"""
+RATIO = "r = torch.exp(logp - old[ix])"
+LEAST = "pg = -torch.min(r * adv[ix], torch.clamp(r, 1 - eps, 1 + eps) * adv[ix]).mean()"
+WHOLE = "loss = pg + c * mse(v, ret[ix]) - 0.01 * ent.mean()"
+FORMS = [
+    ((RATIO, LEAST, WHOLE), {"clip_range": "eps", "value_coef": "c", "entropy_coef": "0.01", "returns": "ret"}),
+    (
+        (
+            "x = logp - old[ix]; r = x.exp()",
+            "pg = torch.max(-adv[ix] * r, -adv[ix] * r.clip(min=0.9, max=1.1)).mean()",
+            "loss = pg + 0.5 * c * (0.5 * (v - ret[ix]).pow(2)).mean() - c * ent.mean()",
+        ),
+        {"clip_range": "0.1", "value_coef": "0.25 * c", "entropy_coef": "c", "advantages": "adv"},
+    ),
+    (
+        (
+            RATIO,
+            "a = adv[ix]; pg = -torch.minimum(r * a, r.clamp(low, high) * a).mean()",
+            "loss = pg + torch.square(ret[ix] - v).mean() / 4 + c * (-ent).mean()",
+        ),
+        {"clip_range": "eps", "value_coef": "0.25", "entropy_coef": "c", "returns": "ret"},
+    ),
+    (
+        (
+            RATIO,
+            "pg = -torch.min(r * adv[ix], torch.clamp(r, 1 - eps, 1 + 0.3) * adv[ix]).mean(); vf = (v - ret[ix]) ** 2",
+            "loss = pg; loss += c * vf.mean()",
+        ),
+        {"clip_range": "eps", "clip_range_high": "0.3", "value_coef": "c", "entropy_coef": "0.0"},
+    ),
+    (
+        (RATIO, LEAST, "loss = pg + c * nn.functional.smooth_l1_loss(v, ret[ix]) - 0.02 * ent.mean()"),
+        {"value_coef": "c,  # of mean", "entropy_coef": "0.02", "returns": "ret"},
+    ),
+    ((RATIO, LEAST, "loss = pg"), {"value_coef": "...,  # to fill in", "entropy_coef": "0.0"}),
+]
+
+
+@pytest.mark.parametrize(("loss", "known"), FORMS)
+def test_a_loss_is_read_however_it_is_written(loss, known, tmp_path):
+    lines = advice_to(tmp_path, LOSS.format(*loss))
+    for name, words in known.items():
+        assert re.search(rf"^\s+{name}={re.escape(words)}", lines, re.MULTILINE), (name, lines)
+    assert "samples=ix," in lines and "log_probs=old.reshape(-1, 1)" in lines
+    assert "actions=act" in lines and "observations=obs" in lines and "learning_rate=opt." in lines
+    assert "before line 7, `for _ in range(3):`" in lines and "rewards=...,  # to fill in" in lines
+
+
+NORMALISED = [
+    ("adv = (adv - adv.mean()) / (adv.std() + 1e-8)", "raw_adv = adv"),
+    ("adv = adv - adv.mean()\n    adv = adv / adv.std()", "raw_adv = adv"),
+    ("adv -= adv.mean()\n    adv /= adv.std()", "raw_adv = adv + 0"),
+]
+
+
+@pytest.mark.parametrize(("statements", "kept"), NORMALISED)
+def test_advantages_are_told_as_they_were_before_they_are_normalised(statements, kept, tmp_path):
+    text = LOSS.format(RATIO, LEAST, WHOLE).replace("    low, high", f"    {statements}\n    low, high")
+    lines = advice_to(tmp_path, text)
+    assert re.search(rf"before line 6, `{re.escape(statements[:8])}.*`:\n    {re.escape(kept)}\n", lines)
+    assert "advantages=raw_adv.reshape(-1, 1)," in lines and "advantages=adv[ix]," in lines
+
+
+def test_advantages_of_samples_that_lie_by_environment_are_told_by_steps(tmp_path):
+    text = (SCRIPTS / "generator.py").read_text()
+    text = text.replace("    arrays = [", "    adv = (adv - adv.mean()) / adv.std()\n    arrays = [")
+    (tmp_path / "mine.py").write_text(text)
+    lines = advised(tmp_path / "mine.py")
+    by_steps = 'raw_adv.reshape(path["lp"].shape[1], -1).swapaxes(0, 1)'
+    assert f"advantages=raw_adv if raw_adv.ndim > 1 else {by_steps}," in lines and "    raw_adv = adv\n" in lines
+
+
+def test_advantages_that_keep_their_name_when_they_are_normalised_need_no_other(tmp_path):
+    text = LOSS.format(RATIO, LEAST.replace("adv[ix]", "norm[ix]"), WHOLE)
+    text = text.replace("    low, high", "    norm = (adv - adv.mean()) / adv.std()\n    low, high")
+    lines = advice_to(tmp_path, text)
+    assert "raw_" not in lines and "advantages=adv.reshape(-1, 1)," in lines and "advantages=norm[ix]," in lines
+
+
+BY_KEY = """
+import torch
+def batches(data, size):
+    for index in torch.randperm(len(data["obs"])).split(size):
+        yield {{name: one[index] for name, one in data.items()}}
+def learn(net, opt, env, path):
+    while True:
+        obs, reward, dead, late, info = env.step(0)
+        data = {{"obs": path.obs, "act": path.act, "old": path.old, "adv": path.adv, "ret": path.ret}}
+        for _ in range(3):
+            for batch in {0}:
+                logp, v = net(batch["obs"], batch["act"])
+                r = torch.exp(logp - batch["old"])
+                pg = -torch.min(r * batch["adv"], torch.clamp(r, 0.8, 1.2) * batch["adv"]).mean()
+                loss = pg + 0.5 * ((v - batch["ret"]) ** 2).mean()
+                opt.zero_grad()
+                loss.backward()
+                opt.step()
+"""
+
+
+def test_minibatches_by_key_are_taken_from_what_the_dict_is_made_of(tmp_path):
+    lines = advice_to(tmp_path, BY_KEY.format("batches(data, 4)"))
+    for name in ("obs", "act", "old", "adv", "ret"):
+        assert f'=data["{name}"].reshape(-1, 1' in lines
+    assert "told.update(\n            samples=index,\n        )" in lines and "**told," in lines
+    assert "before line 10, `for _ in range(3):`" in lines and "clip_range=0.2," in lines
+
+
+def test_where_it_is_not_known_what_minibatches_are_taken_from_that_is_to_be_filled_in(tmp_path):
+    lines = advice_to(tmp_path, BY_KEY.format("elsewhere.loader(data)"))
+    for name in ("samples", "actions", "log_probs", "advantages", "rewards"):
+        assert f"{name}=...,  # to fill in: " in lines
+    assert "log_prob=logp," in lines and 'advantages=batch["adv"],' in lines and "values=v," in lines
+    assert "before line 10, `for _ in range(3):`" in lines and "clip_range=0.2," in lines
+
+
+def advice_to(folder, text):
+    """What is said of a script that has not run."""
+    (folder / "mine.py").write_text(text)
+    return advice_of(str(folder / "mine.py"), [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1",
+        LOSS.format("r = logp - old[ix]", LEAST, WHOLE),  # no ratio
+        LOSS.format(RATIO, "pg = -(r * adv[ix]).mean()", WHOLE),  # no clip
+        LOSS.format("r = torch.exp(logp)", LEAST, WHOLE),
+        LOSS.format(RATIO, LEAST.replace("1 - eps, 1 + eps", "0, eps"), WHOLE),  # a clip that is not around 1
+    ],
+)
+def test_of_what_is_no_ppo_nothing_is_said(text, tmp_path):
+    assert advice_to(tmp_path, text) is None
+
+
+TOUCHY = """
+import torch
+
+class Touchy:
+    touched = []
+    def __init__(self):
+        self.old, self.adv = torch.zeros(8), torch.arange(8.0)
+    @property
+    def eps(self):
+        self.touched.append("eps")
+        return 0.2
+    def __getattr__(self, name):
+        self.touched.append(name)
+        return torch.zeros(8)
+    def __getattribute__(self, name):
+        if name not in ("adv", "old", "touched"):
+            Touchy.touched.append(name)
+        return object.__getattribute__(self, name)
+    def __array__(self):
+        self.touched.append("array")
+        return torch.zeros(8).numpy()
+    def __getitem__(self, key):
+        self.touched.append(key)
+        return torch.zeros(8)
+
+policy = torch.nn.Linear(1, 2)
+def loss_of(batch):
+    choices = torch.distributions.Categorical(logits=policy(torch.ones(8, 1)))
+    log_prob = choices.log_prob(torch.zeros(8))
+    ratio = torch.exp({difference})
+    least = torch.min(ratio * batch.adv, ratio.clamp(1 - batch.eps, 1 + batch.eps) * batch.adv)
+    loss = -least.mean()
+    before = len(Touchy.touched)
+    loss.backward()
+    assert len(Touchy.touched) == before, Touchy.touched[before:]
+for _ in range({times}):
+    loss_of(Touchy())
+"""
+
+
+def test_nothing_of_the_script_is_run_to_read_it(tmp_path):
+    (tmp_path / "mine.py").write_text(TOUCHY.format(difference='log_prob - batch["old"] - batch.unknown', times=2))
+    assert 'log_prob=log_prob - batch["old"],' in advised(tmp_path / "mine.py"), "and its own assertion holds"
+    (tmp_path / "mine.py").write_text(TOUCHY.format(difference="log_prob - batch.old", times=2))
+    assert "log_prob=log_prob" in advised(tmp_path / "mine.py")
+
+
+def test_which_of_the_two_is_the_policys_is_seen_by_its_gradient(tmp_path):
+    (tmp_path / "mine.py").write_text(TOUCHY.format(difference="batch.old - log_prob", times=1))
+    assert "log_prob=log_prob" in advised(tmp_path / "mine.py"), "the ratio is the wrong way round, which Health says"
+
+
+def test_what_is_not_known_is_left_to_fill_in_and_said_to_be(lines):
+    assert "rewards=...,  # to fill in" in advice_of(str(SCRIPTS / "generator.py"), []), "of what has not run"
+    assert all("to fill in" not in one for one in lines.values())
+    assert "# dones=…: [M, N], ends of episodes" in lines["two_optimizers"]
+
+
+OVER = "            if dead or late:\n"
+CHANGES = [
+    ("old, paid, worth.item()", "old, 0.1 * paid, worth.item()", "0.1 * paid"),
+    (OVER, f"{OVER}                self.memory.paid[-1] += 0.9 * float(worth)\n", "+="),
+]
+
+
+@pytest.mark.parametrize(("own", "changed", "sign"), CHANGES, ids=["scaled", "added to"])
+def test_where_rewards_are_not_the_environments_own_any_more_is_said(own, changed, sign, lines, tmp_path):
+    assert "as they are before line" not in lines["with_buffer"]
+    text = (SCRIPTS / "with_buffer.py").read_text().replace(own, changed)
+    (tmp_path / "mine.py").write_text(text)
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if sign in one)
+    assert f"the environment's own: as they are before line {line} changes them" in advised(tmp_path / "mine.py")
+
+
+def test_names_that_a_script_has_are_left_to_it_and_its_tabs_are_kept(tmp_path):
+    text = f"scope = told = 3\n{LOSS.format(RATIO, LEAST, WHOLE)}".replace("    ", "\t")
+    lines = advice_to(tmp_path, text)
+    assert "scope_ = ppo_scope.Scope(" in lines and "\t\tscope_ = ppo_scope.Scope(\n\t\t\tclip_range=eps,\n" in lines
+    tree = ast.parse(inserted(text, lines))
+    assert sum(isinstance(one, ast.Global) and one.names == ["scope_"] for one in ast.walk(tree)) == 1
+
+
+def test_a_script_that_is_found_is_not_read(monkeypatch):
+    looked, lookout = [], Lookout()
+    monkeypatch.setattr(Adviser, "look", lambda _, frame: looked.append(frame))
+    monkeypatch.setattr(sys, "argv", ["one_file.py", "--iterations", "2"])
+    set_nowhere(monkeypatch)
+    with looking(lookout):
+        runpy.run_path(one_file.__file__, run_name="__main__")
+    assert lookout.loop is not None and not looked
+
+
+def test_nobody_is_told_to_write_into_a_library(tmp_path):
+    library = tmp_path / "site-packages"
+    library.mkdir()
+    (library / "mine.py").write_text(TOUCHY.format(difference="log_prob - batch.old", times=1))
+    assert advised(library / "mine.py") is None
+
+
+def test_what_cannot_be_read_ends_no_training(tmp_path):
+    code = TOUCHY.format(difference="log_prob - batch.old", times=1)
+    (tmp_path / "bent.py").write_text("this is no Python")
+    lookout = Lookout()
+    with looking(lookout):
+        for path in ("<somewhere>", str(tmp_path / "bent.py")):
+            exec(compile(code, path, "exec"), {"__name__": "another one by now"})
+    assert lookout.calls == 2 and lookout.adviser.lines is None
