@@ -11,6 +11,7 @@ import { previewable } from "./reach.js";
 const NOTHING = "What is moved here applies from the next update on.";
 const OVER_NOW = "The run is over: nothing more is changed in it.";
 const FROM_THE_DISK = "The run is shown from the disk. Fork it to see what another value would have made of it.";
+const THEIRS_FROM_THE_DISK = "The run is shown from the disk. Its training loop is somebody else's, and nothing is changed in it here.";
 
 /**
  * Its room is always there: what begins to wait must not push the sliders from under the pointer.
@@ -66,6 +67,13 @@ function inShort(state) {
   if (past && !snapshot?.arrays.ratio) return "The past is on show, of a moment whose samples were not measured: there is nothing to preview.";
   if (past) return `The past is on show: ${previewable(snapshot?.header.settings.objective)} only preview it, and change nothing in the run.`;
   const waiting = Object.keys(status?.pending ?? {}).length;
-  if (!waiting) return status?.state === "kept" ? FROM_THE_DISK : OVER.has(status?.state ?? "") ? OVER_NOW : (whyNoControl(state) ?? NOTHING);
+  if (!waiting)
+    return status?.state === "kept"
+      ? state.run?.attached
+        ? THEIRS_FROM_THE_DISK
+        : FROM_THE_DISK
+      : OVER.has(status?.state ?? "")
+        ? OVER_NOW
+        : (whyNoControl(state) ?? NOTHING);
   return waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`;
 }

@@ -77,12 +77,17 @@ def test_a_kept_run_is_listed_and_goes_on(kept, page, ending):
 
 def test_a_run_of_a_loop_elsewhere_is_shown_and_neither_goes_on_here_nor_is_forked(page, ending, tmp_path):
     with contextlib.closing(Store(tmp_path / "0123abcd", create=True)) as store, store.writing():
-        greeting = Greeting(run="0123abcd", settings={"env": "theirs"}, library="a loop", changeable=[])
+        told = {
+            "env": "theirs",
+            "objective": "clip",
+            "anneal_learning_rate": True,
+        }  # ours would tell total_steps as well
+        greeting = Greeting(run="0123abcd", settings=told, library="a loop", changeable=[])
         store.say(settings=greeting.settings, created="2026-01-02T03:04:05+00:00", facts={"attached": greeting.about})
         store.append(SERIES_COLUMNS, 1, rows_of(1, 5), episodes_of(1, 5))
     server = LiveServer("--runs-dir", str(tmp_path), "--paused", *SETTINGS)
     ending.append(server)
-    Dashboard(page, only(server, "Episodic return"))
+    dashboard = Dashboard(page, only(server, "Episodic return"))
     entry = shelf(page).get_by_role("listitem")
     until(lambda: entry.count() == 1)
     assert "null" not in entry.inner_text(), "it has not told its seed"
@@ -90,7 +95,8 @@ def test_a_run_of_a_loop_elsewhere_is_shown_and_neither_goes_on_here_nor_is_fork
         button = entry.get_by_role("button", name=way)
         assert button.is_disabled() and "somebody else's" in button.get_attribute("title")
     entry.get_by_role("button", name="0123abcd").first.click()
-    until(lambda: any("A kept run is shown: theirs." in text for text in said(page)))
+    dashboard.at(state="kept", update="5", phase="update")
+    assert "Fork" not in page.locator("#apply").inner_text()
     shelf(page)
     assert page.get_by_role("button", name="Fork from here").is_disabled()
 

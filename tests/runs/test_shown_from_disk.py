@@ -6,10 +6,12 @@ import pytest
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.records.library import Library
+from ppo_scope.records.loading import load
 from ppo_scope.records.store import Store
 from ppo_scope.runs.journals import Journals
 from ppo_scope.runs.reopening import to_show
 from ppo_scope.wire.metrics import SERIES_COLUMNS
+from ppo_scope.worker.replaying import NothingToShow, recorded
 from tests.server.long_runs import episodes_of, rows_of
 
 
@@ -40,6 +42,8 @@ def test_settings_of_a_loop_elsewhere_need_not_be_what_ours_may_be(tmp_path):
     theirs(tmp_path)
     _, record = to_show(Library(tmp_path).find("last"))
     assert record.settings == {**THEIRS, "clip_range": 0.1}
+    with pytest.raises(NothingToShow, match="its series are all that there is"):
+        recorded(load("last", tmp_path))
 
 
 def test_a_loop_that_comes_to_another_server_goes_on_with_what_the_first_has_kept(tmp_path):

@@ -20,7 +20,7 @@ from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.phases import PhaseKind, Update
 from ppo_scope.ppo.rollout import Rollout
-from ppo_scope.ppo.settings import Settings
+from ppo_scope.ppo.settings import LIVE, Settings
 from ppo_scope.ppo.threads import use_one_thread
 from ppo_scope.ppo.trainer import Trainer
 from ppo_scope.probes.moment import Moment
@@ -130,23 +130,22 @@ class Reader:
     def _show_the_row(self, why: str) -> dict[str, Any]:
         """Nothing can be looked into: the newest row is all that a snapshot can tell; where that is in the run."""
         last = self._store.last()
-        row, values = self._row(last), self._store.about().get("settings")
-        if not row or values is None:
+        row, settings = self._row(last), self._settings()
+        if not row or settings is None:
             return {}
-        changed = {change["name"]: change["new"] for change in self._store.changes()}
-        settings = Settings.parse({**values, **changed})
+        epochs, minibatches = settings.get("epochs", 0), settings.get("minibatches", 0)
         after, told = self._store.judgement(last) or (None, Health().told({}))
         place: dict[str, Any] = {
             "update": last,
             "phase": PhaseKind.UPDATE,
-            "epoch": settings.epochs,
-            "epochs": settings.epochs,
+            "epoch": epochs,
+            "epochs": epochs,
         }
-        place |= {"minibatch": settings.minibatches, "minibatches": settings.minibatches}
+        place |= {"minibatch": minibatches, "minibatches": minibatches}
         about: dict[str, Any] = {
             "scope": "rollout",
-            "settings": settings.live(),
-            "stopped_by_kl": None if settings.target_kl is not None else False,  # no row tells of it
+            "settings": {name: value for name, value in settings.items() if name in LIVE},
+            "stopped_by_kl": None if settings.get("target_kl") is not None else False,  # no row tells of it
             "steps": row["steps"],
         }
         known: dict[str, Any] = {
@@ -158,6 +157,16 @@ class Reader:
         }
         self._outlet.send(Kind.SNAPSHOT, {}, scalars=row, **place, **about, **known)
         return place
+
+    def _settings(self) -> dict[str, Any] | None:
+        """As they were last; None: nothing is known of them. Of a loop that is not ours those that it has told, which
+        need not be what ours could be.
+        """
+        about = self._store.about()
+        if (values := about.get("settings")) is None:
+            return None
+        values = {**values, **{change["name"]: change["new"] for change in self._store.changes()}}
+        return values if "attached" in (about.get("facts") or {}) else Settings.parse(values).model_dump(mode="json")
 
     def _newest_settings(self, kept: list[KeptState]) -> dict[str, Any]:
         """Of the newest state that can be read.
