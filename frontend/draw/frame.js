@@ -190,13 +190,16 @@ function title(name, place) {
   const { at, side } = lineAt(name, place);
   const away = depth(name, place) + standoff - 0.5;
   const size = sizeOf(text, look);
-  // Not beyond the chart's edge.
+  // Not beyond the chart's edge; and half a title says nothing.
+  const whole = name.startsWith("x") ? width : height;
+  if (size.width > whole) return [];
+  const along = Math.min(Math.max(middle, size.width / 2), whole - size.width / 2);
   if (name.startsWith("x")) {
     const y = Math.min(at + away + CAPITAL * look.size, height - (size.height - size.ascent));
-    return [label(text, { x: middle, y, anchor: "middle" }, look)];
+    return [label(text, { x: along, y, anchor: "middle" }, look)];
   }
   const x = at + side * (away + MIDDLE * look.size);
-  return [label(text, { x: Math.min(Math.max(x, size.ascent), width), y: middle, anchor: "middle", upright: true }, look)];
+  return [label(text, { x: Math.min(Math.max(x, size.ascent), width), y: along, anchor: "middle", upright: true }, look)];
 }
 
 /**

@@ -15,7 +15,7 @@ import { count } from "./format.js";
 
 const LATEST = "each as it was last in a loss";
 /** In the first epoch, of which some minibatches are still to come. */
-const LATEST_IF_ANY = "each as last in a loss, or as collected";
+const LATEST_IF_ANY = "as last in a loss, or collected";
 
 /** @type {Record<Kind, string>} */
 const AT_AN_END = { means: "mean of the update", samples: "whole rollout, after the last step", cells: "after the last step" };

@@ -5,7 +5,7 @@ import pytest
 
 SCOPES = {
     ("rollout", "rollout", 0, 0): ("whole rollout", "whole rollout, before the first step", "before the first step"),
-    ("loss", "minibatch", 1, 3): ("of this minibatch", "of this minibatch", "each as last in a loss, or as collected"),
+    ("loss", "minibatch", 1, 3): ("of this minibatch", "of this minibatch", "as last in a loss, or collected"),
     ("step", "minibatch", 1, 4): ("of this minibatch", "of this minibatch", "each as it was last in a loss"),
     ("loss", "minibatch", 2, 1): ("of this minibatch", "of this minibatch", "each as it was last in a loss"),
     ("epoch", "rollout", 1, 4): (

@@ -76,7 +76,7 @@ function mount(body, context) {
   body.append(footer);
   const writeClip = readout(footer, [
     {
-      label: "by the norm limit", // not the limit itself
+      label: "limited", // from what it was to what is left of it: it is not the limit itself
       room: 18,
       title: "Norm of the minibatch's gradient before → after the norm limit, and what it is multiplied by: min(1, limit/norm)",
     },
