@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import sqlite3
 import threading
@@ -17,7 +18,7 @@ from hypothesis import strategies as some
 from hypothesis.extra import numpy as some_arrays
 
 from ppo_scope.records import trees
-from ppo_scope.records.library import RUNS, InUse, Library, held
+from ppo_scope.records.library import RUNS, InUse, Library, held, look_at
 from ppo_scope.records.store import FILE, CannotRead, KeptState, Store
 from ppo_scope.records.tables import VERSION
 from ppo_scope.runs.journal import Journal
@@ -158,6 +159,43 @@ def test_the_library_knows_what_has_become_of_a_run(tmp_path: Path) -> None:
     assert library.find("last").id == "ab22"
     library.delete(library.find("ab22"))
     assert [run.id for run in library.runs()] == ["aa11"]
+
+
+def test_a_run_is_read_again_only_where_something_of_it_has_changed(tmp_path: Path, monkeypatch: Any) -> None:
+    library, read = Library(tmp_path), []
+    monkeypatch.setattr("ppo_scope.records.library.look_at", lambda place: read.append(place.name) or look_at(place))
+    for name in ("a", "b"):
+        with contextlib.closing(Store(library.place(name), create=True)) as store, store.writing():
+            store.say(settings={"env": name}, created=name)
+
+    def states(*of: str) -> list[str]:
+        read.clear()
+        found = [run.state for run in library.runs()]
+        assert sorted(read) == sorted(of)
+        return found
+
+    def written(when: float) -> None:
+        for file in tmp_path.glob("*/*"):
+            os.utime(file, (when, when))
+
+    assert states("a", "b") == states("a", "b") == ["interrupted"] * 2, (
+        "its clock may be too coarse for what comes next"
+    )
+    written(1e9)
+    assert states("a", "b") == states() == ["interrupted"] * 2
+    with contextlib.closing(Store(library.place("a"))) as store, store.writing():
+        store.event("2026-01-02T03:04:05+00:00", 1, "state", {"state": "failed"})
+    assert states("a") == ["interrupted", "failed"]
+    written(1e9 + 1)
+    assert states("a", "b") == states() == ["interrupted", "failed"]
+    with held(library.place("b")):
+        assert states("b") == states("b") == ["running", "failed"]
+    assert states() == ["interrupted", "failed"]
+    library.delete(library.find("a"))
+    assert states() == ["interrupted"]
+    with contextlib.closing(Store(library.place("a"), create=True)) as store, store.writing():
+        store.say(settings={"env": "new"}, created="c")
+    assert states("a") == ["interrupted"] * 2
 
 
 values = some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -27,6 +28,12 @@ AN_INSTANT, POLL = 0.02, 0.002
 DICTS, TEXTS = ("settings", "facts", "parent", "dropped"), ("created", "version")
 """What a run says of itself, where it does."""
 RUNS, INTERRUPTED, UNREADABLE = "running", "interrupted", "unreadable"
+
+
+SETTLED = 2.0
+"""Seconds after which a file that is written again has another time of its last change, however coarse its clock."""
+Files = frozenset[tuple[str, int, int]]
+"""Of a run's folder: name, bytes, and when each was written last, in nanoseconds."""
 
 
 class InUse(Exception):
@@ -89,6 +96,7 @@ class Library:
         self.folder = folder
         self.terms = terms or Terms()
         """For those that are written from now on."""
+        self._settled: dict[Path, tuple[Files, KeptRun]] = {}  # as they were when nobody had them
 
     def place(self, run: str) -> Path:
         """Where a run lies, or will."""
@@ -96,8 +104,19 @@ class Library:
 
     def runs(self) -> list[KeptRun]:
         """All of them, the newest first."""
-        found = [_there(place) for place in self.folder.glob("*")]
-        return sorted((run for run in found if run is not None), key=_age, reverse=True)
+        found = {place: self._look(place) for place in self.folder.glob("*")}
+        self._settled = {place: known for place, known in self._settled.items() if found.get(place)}
+        return sorted((run for run in found.values() if run is not None), key=_age, reverse=True)
+
+    def _look(self, folder: Path) -> KeptRun | None:
+        """The run in it. One whose files are as they were is not opened again: of a thousand runs few have changed."""
+        files, known = _files_of(folder), self._settled.get(folder)
+        if known is not None and known[0] == files and not _in_use(folder):
+            return known[1]
+        run = _there(folder)
+        if run is not None and not run.in_use and not run.problem and _is_settled(files):
+            self._settled[folder] = files, run
+        return run
 
     def run(self, id: str) -> KeptRun | None:
         """The run of exactly that identifier; None: there is none."""
@@ -224,6 +243,18 @@ def _size_of(file: Path) -> int:
     with contextlib.suppress(OSError):
         return file.stat().st_size if file.is_file() else 0
     return 0
+
+
+def _files_of(folder: Path) -> Files:
+    """But for the lock, which everybody who looks at it touches; none where somebody changes them right now."""
+    with contextlib.suppress(OSError), os.scandir(folder) as files:
+        found = [(file.name, file.stat()) for file in files if file.name != LOCK]
+        return frozenset((name, about.st_size, about.st_mtime_ns) for name, about in found)
+    return frozenset()
+
+
+def _is_settled(files: Files) -> bool:
+    return time_ns() - max((written for _, _, written in files), default=time_ns()) > SETTLED * 1e9
 
 
 def _ended(store: Store, state: str | None) -> str | None:
