@@ -5,6 +5,7 @@ import { isOver, runState } from "../state/ended.js";
 import { count, settingText } from "../state/format.js";
 import { anewInWords, begunAnew } from "../state/lineage.js";
 import { differs } from "../state/link.js";
+import { runsOn } from "../state/motion.js";
 import { createNewcomers, newcomerInWords } from "../state/newcomers.js";
 import { createConfirm } from "../ui/confirm.js";
 import { createCopyable } from "../ui/copyable.js";
@@ -235,7 +236,7 @@ const nameOfBegun = ({ run }) => `${run?.id} ${begunAnew(run)?.before}`;
 /** Why not all of the run is on the disk, and what that means. @param {State} state */
 function unwrittenText(state) {
   const { stored, unwritten } = state.run ?? {};
-  const goesOn = isOver(state) ? "" : "Training goes on. ";
+  const goesOn = runsOn(state) ? "Training goes on. " : "";
   return stored
     ? `The disk does not take this run (${unwritten}). ${goesOn}${UNWRITTEN}`
     : `This run is not kept on the disk (${unwritten}). ${goesOn}${NOT_KEPT}`;

@@ -37,9 +37,12 @@ def test_a_run_that_could_not_be_begun_on_the_disk_is_said_to_be_kept_nowhere(pa
         Dashboard(page, only(server, "Loss components"))
         notice = page.locator(".notice", has_text="not kept on the disk")
         notice.wait_for()
-        assert notice.text_content().endswith("Training goes on. What is known of it goes with the server.")
+        until(lambda: notice.text_content().endswith("Training goes on. What is known of it goes with the server."))
         at = server.run()["update"]
         until(lambda: server.run()["update"] > at + 3)
         assert notice.is_visible(), "whoever looks after the runs leaves that as it is"
+        page.keyboard.press("Space")
+        until(lambda: "Training goes on" not in notice.text_content())
+        assert notice.text_content().endswith("). What is known of it goes with the server."), "while it rests"
     finally:
         server.kill()
