@@ -295,6 +295,32 @@ def test_a_script_that_is_found_is_not_read(monkeypatch):
     assert lookout.loop is not None and not looked
 
 
+@pytest.mark.parametrize("strange", [True, False], ids=["another loss", "no args"])
+def test_who_has_the_names_and_cannot_be_shown_is_told_the_lines_too(strange, monkeypatch, tmp_path):
+    source = Path(one_file.__file__).read_text()
+    script = tmp_path / "mine.py"
+    script.write_text(source if strange else re.sub(r"\bargs\b", "chosen_by_hand", source))
+    monkeypatch.setattr(sys, "argv", [str(script), "--iterations", "2", *["--strange"] * strange])
+    set_nowhere(monkeypatch)
+    refused, doubted = [], []
+    lookout = Lookout(refused=lambda *why: refused.append(why), doubts=lambda: doubted.append(lookout.adviser.lines))
+    with looking(lookout):
+        runpy.run_path(str(script), run_name="__main__")
+    lines = lookout.adviser.lines
+    assert lookout.loop is None and lines is not None
+    if strange:
+        ((why, told),) = refused
+        assert "is not shown: its loss is" in why and told == lines and not doubted
+    else:
+        assert not refused and "there is no args" in lookout.why_none()
+    script.write_text(inserted(script.read_text(), lines))
+    ((scope,), _) = run_with(script, monkeypatch)
+    assert [len(update.minibatches) for update in scope.updates] == [12] * 4, "without options it makes four"
+    assert scope.updates[-1].settings.clip_range == 0.2 and scope.updates[-1].settings.entropy_coef == 0.01
+    for update in scope.updates:
+        assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
+
+
 def test_nobody_is_told_to_write_into_a_library(tmp_path):
     library = tmp_path / "site-packages"
     library.mkdir()

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
     script = sys.argv[0]
     sys.path[0] = str(Path.cwd()) if as_module else str(Path(script).resolve().parent)
     here = os.getpid()
-    lookout = Lookout(refused=lambda why: _tell(script, why), doubts=lambda: _doubt(script, lookout))
+    lookout = Lookout(refused=lambda *why: _refuse(script, *why), doubts=lambda: _doubt(script, lookout))
     look_at_models(script)
     lookout.begin()
     whole, error = False, None
@@ -79,6 +79,11 @@ def _doubt(script: str, lookout: Lookout) -> None:
     if not FOUND.is_set:  # by another way
         why = SO_FAR.format(script=script, calls=lookout.calls)
         _complain(script, why, LOOKED.format(named=lookout.why_none()), OTHERS, lookout.adviser.lines)
+
+
+def _refuse(script: str, why: str, lines: str | None) -> None:
+    """What looks like a PPO is not shown."""
+    _complain(script, why, "", "" if lines is None else OTHERS, lines)
 
 
 def _complain(script: str, why: str, looked: str = "", remedy: str = "", lines: str | None = None) -> None:

@@ -39,6 +39,8 @@ class Reading:
     value_coef: list[Bit | float] | None = None
     """Its factors. None: not found."""
     entropy_coef: list[Bit | float] | None = None
+    whole: bool = True
+    """Nothing else is in what is differentiated, as far as it can be read: what is not found there is not there."""
     losses: dict[str, Bit] = field(default_factory=dict)
     """`loss`, `policy_loss` and `value_loss` as the script has them."""
     backward: ast.Call | None = None
@@ -169,11 +171,13 @@ def _that_holds(source: Source, node: ast.AST, test: Callable[[ast.AST], bool]) 
 def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient: Asked) -> None:
     """What else is differentiated."""
     kinds = Terms(source, least)
-    for call in [node for node in source.nodes if called(node, "backward")]:
-        assert isinstance(call, ast.Call)
-        differentiated = Bit(_differentiated(call), source.scope_of(call))
-        terms = list(kinds.terms(differentiated))
-        if any(term.kind == "policy" for term in terms):
+    calls = [node for node in source.nodes if isinstance(node, ast.Call) and called(node, "backward")]
+    sums = [Bit(_differentiated(call), source.scope_of(call)) for call in calls]
+    read = [(call, one, list(kinds.terms(one))) for call, one in zip(calls, sums, strict=True)]
+    read.sort(key=lambda one: not _is_of_policy(one[2]))  # what else is trained may have terms of the same kinds
+    for call, differentiated, terms in read:
+        reading.whole &= all(term.kind is not None or term is _entropy_of(terms) for term in terms)
+        if _is_of_policy(terms):
             reading.backward = reading.backward or call
             known = all(term.kind is not None or term is _entropy_of(terms) for term in terms)
             if isinstance(differentiated.node, ast.Name) and known:
@@ -199,14 +203,17 @@ def _differentiated(call: ast.Call) -> ast.expr:
     return scaled[-1] if scaled else found
 
 
+def _is_of_policy(terms: Sequence[Term]) -> bool:
+    return any(term.kind == "policy" for term in terms)
+
+
 def _entropy_of(terms: Sequence[Term]) -> Term | None:
-    """Of a loss: what is the entropy of a distribution, or else what is taken away beside the policy loss."""
+    """Of a loss: what is the entropy of a distribution, or else what alone is taken away beside the policy loss."""
     for term in terms:
         if term.kind == "entropy":
             return term
-    others = [term for term in terms if term.kind is None]
-    of_policy = any(term.kind == "policy" for term in terms)
-    return others[0] if of_policy and len(others) == 1 and others[0].negative else None
+    others = [term for term in terms if term.kind is None and term.negative]
+    return others[0] if _is_of_policy(terms) and len(others) == 1 else None
 
 
 def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Asked) -> None:

@@ -12,6 +12,7 @@ from ppo_scope.attach.advising.terms import is_huber
 from ppo_scope.attach.advising.tree import called, is_pure
 
 HUBER = "of mean (V − V_targ)² here: the script's own value loss is another one, and L is not the script's"
+BONUS = f"{TO_FILL_IN}c₂; 0 where there is no entropy bonus"
 MAKERS = ("make", "make_vec")
 
 
@@ -28,7 +29,7 @@ def settings_of(draft: Draft, found: Collected) -> dict[str, str | None]:
         "clip_range": _product(draft, [reading.clip_range]),
         "clip_range_high": None if high is None else _product(draft, [high]),
         "value_coef": coefficient or unknown,
-        "entropy_coef": "0.0" if entropy is None else _product(draft, entropy),
+        "entropy_coef": _product(draft, entropy) if entropy is not None else "0.0" if reading.whole else BONUS,
         "max_grad_norm": _limit(draft),
         "discount": None if found.discount is None else draft.there(found.discount),
         "gae_lambda": None if found.gae_lambda is None else draft.there(found.gae_lambda),

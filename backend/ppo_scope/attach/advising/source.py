@@ -170,6 +170,8 @@ class Source:
         if found.value is None:
             return None
         value = Bit(found.value, scope, bit.calls if scope is bit.scope else ())
+        if found.item is not None:
+            value = self._from_the_first(value)
         if found.drawn:
             return self._yielded(value, found.item)
         if found.item is None:
@@ -186,9 +188,21 @@ class Source:
         if scope is None:
             return None
         found = self.definition(bit.node.id, scope, self.statement_of(bit.node))
-        if found is None or not isinstance(found.value, ast.Call) or found.drawn:
+        if found is None or found.value is None or found.drawn:
             return None
-        return Bit(found.value, scope, bit.calls if scope is bit.scope else ())
+        value = Bit(found.value, scope, bit.calls if scope is bit.scope else ())
+        if found.item is not None:
+            value = self._from_the_first(value)
+        return value if isinstance(value.node, ast.Call) else None
+
+    def _from_the_first(self, bit: Bit) -> Bit:
+        """Of `made[:4]`, the call that made it: its parts have the same places."""
+        node = bit.node
+        part = node.slice if isinstance(node, ast.Subscript) else None
+        if not isinstance(part, ast.Slice) or part.lower is not None or part.step is not None:
+            return bit
+        whole = bit.of(node.value)  # type: ignore[attr-defined]
+        return self.made(whole) or self.origin(whole) or bit
 
     def back(self, bit: Bit) -> Bit | None:
         """One step before, as far as it held the same samples there."""

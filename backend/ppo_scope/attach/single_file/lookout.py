@@ -53,10 +53,12 @@ class Lookout:
     def __init__(
         self,
         url: str | None = None,
-        refused: Callable[[str], None] = lambda _: None,
+        refused: Callable[[str, str | None], None] = lambda why, _: say(why),
         doubts: Callable[[], None] = lambda: None,
     ) -> None:
-        """`refused` is told why what looks like a PPO is not shown; `doubts`, once, that nothing does so far."""
+        """`refused` is told why what looks like a PPO is not shown, and the lines that would show it, if there are any;
+        `doubts`, once, that nothing looks like one so far.
+        """
         self._url, self._told_why, self._doubts = url, refused, doubts
         self.loop: NamedLoop | None = None
         """The one that has learned last."""
@@ -70,6 +72,7 @@ class Lookout:
         self.adviser = Adviser()
         self._some: tuple[list[str], str] = [], ""  # the most of the names that one caller had, and where
         self._refused: set[str] = set()
+        self._why: str | None = None  # of the latest that is refused, until it is said
         self._said_again = False
         self._shown: list[weakref.ref[Any]] = []  # what has learned in runs that are over
 
@@ -132,7 +135,7 @@ class Lookout:
         if self.loop is None and self._waiting is None and not self._refused and self.calls <= DOUBTS_AFTER:
             if found is None and len((some := names_at(frame))[0]) > len(self._some[0]):
                 self._some = some
-            if found is None and not FOUND.is_set:
+            if (found is None or found.missing()) and not FOUND.is_set:
                 self.adviser.look(frame)
             if self.calls == DOUBTS_AFTER:
                 self._doubts()
@@ -143,6 +146,7 @@ class Lookout:
         if theirs is None and not self._was_shown(learner, found):
             self.nearest = found
             theirs = self._try(found, loss)
+            self._say_why(frame)
         if theirs is not None:
             self.loop = theirs
             theirs.differentiating(found, loss)
@@ -153,7 +157,7 @@ class Lookout:
         was = learner is not None and any(one() is learner for one in self._shown)
         if was and not self._said_again:
             self._said_again = True
-            self._say(AGAIN.format(place=found.place))
+            self._told_why(AGAIN.format(place=found.place), None)
         return was
 
     def _took_its_turn(self, loop: NamedLoop) -> None:
@@ -235,9 +239,11 @@ class Lookout:
 
     def _refuse(self, found: Found, why: str) -> None:
         self._refused.add(found.place)
-        self._say(UNLIKE.format(place=found.place, why=why))
+        self._why = UNLIKE.format(place=found.place, why=why)
 
-    def _say(self, sentence: str) -> None:
-        """Here, and on the page."""
-        say(sentence)
-        self._told_why(sentence)
+    def _say_why(self, frame: FrameType) -> None:
+        """Where the caller was refused: with the lines that show it in another way."""
+        if self._why is not None:
+            why, self._why = self._why, None
+            self.adviser.look(frame)
+            self._told_why(why, self.adviser.lines)
