@@ -25,8 +25,7 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("kind", ["--raw", "--lstm"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "kind"), [*((name, "--raw") for name in NAMES), ("policy", "--lstm")])
 def test_an_agent_is_known_by_what_it_can_be_asked_and_by_its_optimizer(name, kind, monkeypatch, capfd, tmp_path):
     script = changed(tmp_path, *NAMES[name])
     loop, shown, numbers, _ = seen(monkeypatch, capfd, script, kind, "--iterations", "2")
