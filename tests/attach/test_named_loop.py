@@ -5,6 +5,7 @@ import os
 import runpy
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import gymnasium as gym
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from ppo_scope.attach import script as of_a_script
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.lookout import Lookout
 from ppo_scope.probes.moment import Moment
@@ -277,14 +279,17 @@ def test_a_loss_that_is_another_one_is_not_shown_and_says_why(monkeypatch, capfd
     assert printed.err.count("is not shown: its loss is ") == 1 and "(it was called 12 times)" in lookout.why_none()
 
 
-def test_which_term_of_a_loss_is_another_one_is_said_to_the_page_as_well(monkeypatch, capfd, tmp_path):
+def test_which_term_of_a_loss_is_another_one_is_said_in_the_terminal_and_on_the_page(monkeypatch, capfd, tmp_path):
     source, told = SCRIPT.read_text(encoding="utf-8"), []
     (script := tmp_path / "script.py").write_text(source.replace("b_returns[mb_inds]", "b_returns[: len(mb_inds)]"))
-    monkeypatch.setattr("ppo_scope.attach.single_file.lookout.say", told.append)
-    monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, told.append, lambda: None))
-    followed(monkeypatch, capfd, "--iterations", "1", script=script)
-    assert len(told) == 2 and told[0] == told[1]
-    assert "; v_loss is " in told[0] and "pg_loss" not in told[0]
+    monkeypatch.setattr("ppo_scope.attach.script.tell", lambda _, news: told.append(news))
+    refused = partial(of_a_script._refuse, "script.py")
+    monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, refused, lambda: None))
+    _, printed = followed(monkeypatch, capfd, "--iterations", "1", script=script)
+    (news,) = told
+    why = news.why.partition(" Two other ways: ")[0]
+    assert "; v_loss is " in why and "pg_loss" not in why
+    assert why in printed.err and news.lines is not None and news.lines in printed.err
 
 
 def test_an_error_of_ours_at_the_first_look_ends_no_script(monkeypatch, capfd):
