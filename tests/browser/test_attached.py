@@ -199,18 +199,22 @@ def test_of_a_run_that_begins_while_one_that_is_over_is_on_show_it_is_said_and_o
     second = {**brief, "id": "second", "state": "running", "created": "2026-01-01T11:00:00Z", "script": "train.py"}
     third = {**second, "id": "third", "created": "2026-01-01T12:00:00Z", "script": "again.py"}
     notice = played.page.locator(".notice", has_text="A new run has begun")
-    played.say("runs", runs=[first])
-    played.say("runs", runs=[second, first])
-    until(lambda: "+1" in played.page.locator("button.run").inner_text())
+    older = {**brief, "id": "older", "state": "paused", "created": "2026-01-01T09:00:00Z"}
+    played.say("runs", runs=[first, older])
+    others = played.page.locator("button.run")
+    until(lambda: "+1" in others.inner_text())
+    played.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    played.say("runs", runs=[second, first, older])
+    until(lambda: "+2" in others.inner_text())
     assert not notice.is_visible(), "the run at hand goes on"
     played.state("finished")
     until(notice.is_visible)
     assert "A new run has begun: train.py · CartPole-v1." in notice.inner_text()
     notice.get_by_role("button", name="Dismiss").click()
-    assert not notice.is_visible()
-    played.say("runs", runs=[{**second, "update": 9}, first])
+    until(lambda: not notice.is_visible())
+    played.say("runs", runs=[{**second, "update": 9}, first, older])
     swept = {**third, "id": "swept", "sweep": "grid", "created": "2026-01-01T13:00:00Z"}
-    played.say("runs", runs=[swept, third, second, first])
+    played.say("runs", runs=[swept, third, second, first, older])
     until(lambda: "A new run has begun: again.py · CartPole-v1." in notice.inner_text())
     assert played.page.locator("body").get_attribute("data-update") == "3", "nothing has happened unasked"
     notice.get_by_role("button", name="Show it").click()
