@@ -203,7 +203,7 @@ def test_pauses_and_changes_go_at_last_where_there_is_no_room_even_for_them(tmp_
         assert left.count("checkpoint") == left.count("fork") == 20 and len(left) == 43
 
 
-def test_whichever_page_of_the_file_is_lost_what_is_whole_is_read_and_the_rest_refused_in_a_sentence(tmp_path):
+def test_whatever_page_of_the_file_is_lost_what_is_whole_is_read_and_the_rest_refused_in_a_sentence(tmp_path):
     file = run_on_disk(tmp_path, 4) / FILE
     whole = file.read_bytes()
     library = Library(tmp_path)
