@@ -107,7 +107,7 @@ def test_a_loss_that_is_ours_times_a_factor_is_shown_by_our_definition(name, mon
         [numbers[count - 1, -1] for *_, count in updates], rel=1e-5
     )
     assert f"is shown, and {said}" in err
-    assert lookout.loop.form.times(32) == times and lookout.loop.form.brief == said
+    assert lookout.loop.loss.form.times(32) == times and lookout.loop.loss.form.brief == said
 
 
 SQUARES = (
@@ -132,7 +132,7 @@ def test_a_huber_value_loss_is_shown_by_our_definition_with_its_own_gradients(lo
     by_ours = np.stack([beyond, policy, squares, entropy, policy + coef * squares - 0.01 * entropy], axis=1)
     assert shown == pytest.approx(by_ours, rel=1e-5, abs=1e-6)
     assert [(found, told) for found, told, _ in updates] == [(coef, None)] * 2
-    assert lookout.loop.form.brief == f"its value loss is Huber's, δ = {delta:g}"
+    assert lookout.loop.loss.form.brief == f"its value loss is Huber's, δ = {delta:g}"
     assert f"beyond {delta:g} in proportion (Huber, smooth L1): L_VF and L are by our definition" in err
     assert ("value_coef" in lookout.loop.watcher.orders.changeable) is (told and coef == 0.25)
 

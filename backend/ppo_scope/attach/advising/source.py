@@ -16,6 +16,7 @@ PLACES = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 """What a node says of where it stands."""
 DEEP = 16
 """Steps that are gone back."""
+Leaving = type[ast.Return] | type[ast.Yield]
 
 
 class Bit(NamedTuple):
@@ -173,7 +174,7 @@ class Source:
         if found.item is not None:
             value = self._from_the_first(value)
         if found.drawn:
-            return self._yielded(value, found.item)
+            return self._given_back(value, found.item, ast.Yield)
         if found.item is None:
             return value
         if isinstance(value.node, ast.Tuple | ast.List):
@@ -292,18 +293,12 @@ class Source:
             made = self.origin(made)
         return None
 
-    def _given_back(self, bit: Bit, item: int | None) -> Bit | None:
+    def _given_back(self, bit: Bit, item: int | None, how: Leaving = ast.Return) -> Bit | None:
+        """What a call gives back last, or a part of it; `how`: or hands out, where it is a generator's."""
         function = self.callee(bit.node, bit.scope) if isinstance(bit.node, ast.Call) else None
         if function is None:
             return None
-        own = [one for one in ast.walk(function) if isinstance(one, ast.Return) and self.scope_of(one) is function]
-        return _part(own[-1].value, item, function, (*bit.calls, bit.node)) if own else None  # type: ignore[arg-type]
-
-    def _yielded(self, bit: Bit, item: int | None) -> Bit | None:
-        function = self.callee(bit.node, bit.scope) if isinstance(bit.node, ast.Call) else None
-        if function is None:
-            return None
-        own = [one for one in ast.walk(function) if isinstance(one, ast.Yield) and self.scope_of(one) is function]
+        own = [one for one in ast.walk(function) if isinstance(one, how) and self.scope_of(one) is function]
         return _part(own[-1].value, item, function, (*bit.calls, bit.node)) if own else None  # type: ignore[arg-type]
 
     def is_there(self, name: str, scope: Scope, before: int) -> bool:

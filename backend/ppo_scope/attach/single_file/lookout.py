@@ -23,8 +23,9 @@ from ppo_scope.attach.advising.advice import Adviser
 from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, first_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
-from ppo_scope.attach.single_file.named_loop import SYMBOLS, NamedLoop
+from ppo_scope.attach.single_file.named_loop import NamedLoop
 from ppo_scope.attach.single_file.optimizers import agent_in
+from ppo_scope.attach.single_file.proven_loss import SYMBOLS
 from ppo_scope.attach.watcher import FOUND, say
 
 EUCLIDEAN = 2.0
@@ -229,8 +230,8 @@ class Lookout:
             self._refuse(found, NOT_KNOWN.format(error=error))
         if ranks.agree(loop is not None and not (ranks.together and loop.watcher.off)) and loop is not None:
             self._turns[loop] = loop.index, 0
-            if loop.form.sentence and rank_here() == 0:
-                say(OTHER_FORM.format(place=found.place, otherwise=loop.form.sentence))
+            if loop.loss.form.sentence and rank_here() == 0:
+                say(OTHER_FORM.format(place=found.place, otherwise=loop.loss.form.sentence))
             return loop
         if loop is not None:
             loop.watcher.close(finished=False)

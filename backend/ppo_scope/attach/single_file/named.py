@@ -48,8 +48,6 @@ CLOSE = 1e-4
 """Of the largest gradient of a sample, by which another one may be off what it should be: single precision takes off a
 tenth of that.
 """
-
-
 ROUGH = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
 """Half the spacing of numbers, as `autocast` leaves log π, V and the entropy, and gradients by them."""
 

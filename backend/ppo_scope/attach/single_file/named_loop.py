@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from math import isclose, nan, prod
+from math import nan, prod
 from time import perf_counter
 from typing import Any
 
@@ -21,33 +20,28 @@ from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.called import HALF
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.course import course, has_gradient
-from ppo_scope.attach.facts import Facts, as_read
+from ppo_scope.attach.facts import as_read
 from ppo_scope.attach.late import Brief, LateUpdate
 from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
-from ppo_scope.attach.single_file.checking import NEARLY, check, check_moved
-from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, coefficients_in, unsaid_in
-from ppo_scope.attach.single_file.dual_clip import cap_in
-from ppo_scope.attach.single_file.forms import PLAIN, Form, forms_of
+from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting
 from ppo_scope.attach.single_file.named import (
-    CLOSE,
     Found,
     Unlike,
     alpha_of,
     brief_of,
-    facts_in,
     found_in,
     is_too_far,
     layout_of,
     leaks_in,
     learner_in,
     rough_of,
-    settings_in,
 )
 from ppo_scope.attach.single_file.optimizers import Several, moves, optimizers_in, reaches, set_alpha
+from ppo_scope.attach.single_file.proven_loss import ProvenLoss
 from ppo_scope.attach.single_file.remembering import RememberingAgent
 from ppo_scope.attach.single_file.scripted import Scripted, ScriptForm
 from ppo_scope.attach.watcher import Watcher, guarded, say
@@ -61,7 +55,6 @@ BOTH = ("log_prob", "value")
 CHECKED = 16
 """At so many updates, and then at every so many, it is checked again whether the variables mean what they are called,
 and whenever somebody looks."""
-SYMBOLS = {"value_coef": "c₁", "entropy_coef": "c₂"}
 LONGER = (
     "another minibatch has come after the {minibatches} that an update has by update_epochs of args, which is "
     "{epochs}, so that it is not known where it ends"
@@ -70,7 +63,6 @@ BY_HALVES = (
     "at one backward {new} is another one than at the one before, and {old} is not: both have to be there when the "
     "first term of a minibatch's loss is differentiated"
 )
-ADDED = "what its losses of one minibatch have in them is not {names} any more: {old} before, and {new} now"
 CAPPED = (
     "In update {index} samples with Â < 0 have gone as far as a second clip, at c = {cap:g} (dual clip): it is found "
     "from the loss, and shown from this update on."
@@ -106,22 +98,13 @@ class NamedLoop(Loop):
             Unlike: it is not what it looks like.
         """
         super().__init__()
-        self._unsaid = unsaid_in(found)  # of c₁ and c₂: those that only the loss tells
-        self._coefficients = {} if coefficients is None else coefficients.settings(self._unsaid)
-        self._cap: dict[str, float] = {}  # c, where samples have told it
-        self._terms = Coefficients()  # of the first minibatch of this update
         self._ranks, self._reports = ranks, rank_here() == 0
         self._optimizers = optimizers_in(found.variables)
-        self._sound = True  # as far as one has looked: no known mistake has put its loss together
-        self._drops = False  # a smaller minibatch than the others: its samples are left out
-        self._said: Any = None  # what its facts were read of
-        self._facts = facts_in(found, alpha_of(found, self.optimizer), self._coefficients)
-        self.form = PLAIN
-        """How its loss is made of ours."""
-        self._check(found, loss, first=True)
+        self.loss = ProvenLoss(found, loss, alpha_of(found, self.optimizer), coefficients)
+        """What it is made with, and how."""
         self.found = found
         """Its variables, at the latest minibatch."""
-        self._loss = self.form.undone(found, loss.detach())  # of the latest minibatch
+        self._told_loss = self.loss.form.undone(found, loss.detach())  # L as the script has it, of the latest minibatch
         self._advantages: Tensor | None = None  # of the latest update
         self._first_to_step: Any = None  # of the optimizers, in the update under way
         self._steps, self._steps_each = 0, max(1, len(self._optimizers))  # of the latest minibatch, and of a whole one
@@ -148,27 +131,27 @@ class NamedLoop(Loop):
         whole = found["observations"], found["actions"], places, found["log_prob"]
         remembering = RememberingAgent.in_sequences(found.variables, *whole)
         self.policy: Agent = remembering or Agent.of(found.variables, *sample)
-        self.policy.form, self._weights = self.form, self.policy.places()
+        self.policy.form, self._weights = self.loss.form, self.policy.places()
         space = self._acting.observation_space
         self.observation_space = space
         seen = found["observations"]
         self.observation = str(space) if space is not None else f"arrays of shape {tuple(seen.shape[1:])}"
         self.is_image = seen.ndim == 4
         self.steps, self._index = (0, 0) if waited is None else (waited.steps, 1)
-        alpha = bool(self._optimizers) and not self._facts.anneal_learning_rate
-        changeable = [name for name in CHANGEABLE if name not in self._unsaid and found.settings.takes(name)]
+        alpha = bool(self._optimizers) and not self.loss.facts.anneal_learning_rate
+        changeable = [name for name in CHANGEABLE if name not in self.loss.unsaid and found.settings.takes(name)]
         beside = space is not None and not seen.is_cuda and self.policy.distribution is not None
         self.watcher = Watcher(
             self,
-            self._facts,
+            self.loss.facts,
             address=server_of(url, say) if self._reports else None,
             library="a PPO in one file" + (f", its agent {number}" if number > 1 else ""),
-            loss=self.form.brief,
+            loss=self.loss.form.brief,
             changeable=(*changeable, *(["learning_rate"] if alpha else [])),
-            seed=self._facts.seed,
+            seed=self.loss.facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
-            unnamed=(*self._unsaid, *(["ratio_cap"] if self._facts.ratio_cap is None else [])),
+            unnamed=(*self.loss.unsaid, *(["ratio_cap"] if self.loss.facts.ratio_cap is None else [])),
         )
 
     @property
@@ -219,7 +202,7 @@ class NamedLoop(Loop):
             self._update.known["gradient_kept"] = has_gradient(self._first_to_step)
         if self._count:
             self._steps_each = max(1, self._steps)
-        self._steps, self._loss = 0, self.form.undone(found, loss.detach())
+        self._steps, self._told_loss = 0, self.loss.form.undone(found, loss.detach())
         self._cut.clear()
         if self._count == self._whole:
             self._count_anew(found)
@@ -241,14 +224,14 @@ class NamedLoop(Loop):
             return
         if self._over:
             if not anothers and not still and not self._update.stopped_by_kl and reaches(loss, self._weights):
-                self._lose(LONGER.format(epochs=self._facts.epochs, minibatches=self._count))
+                self._lose(LONGER.format(epochs=self.loss.facts.epochs, minibatches=self._count))
             return
         if len(still) == len(BOTH):
-            if self._unsaid and self._count == 1:
-                self._terms = self._terms.plus(coefficients_in(found, loss, self._unsaid, self.form))
+            if self._count == 1:
+                self.loss.add(found, loss)
             if self._steps < self._steps_each and reaches(loss, self._weights):
                 # Terms that are differentiated one by one add up to it.
-                self._loss = self._loss + self.form.undone(found, loss.detach())
+                self._told_loss = self._told_loss + self.loss.form.undone(found, loss.detach())
         elif still:
             old, new = (found.called[name] for name in sorted(BOTH, key=lambda name: name not in still))
             self._lose(BY_HALVES.format(old=old, new=new))
@@ -303,8 +286,8 @@ class NamedLoop(Loop):
             return
         self._over = True
         self._compare_coefficients()
-        if self.form.delta is None:  # else it has another value loss than ours
-            self._update.known["told_loss"] = float(self._loss)
+        if self.loss.form.delta is None:  # else it has another value loss than ours
+            self._update.known["told_loss"] = float(self._told_loss)
         known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
         self._update.known |= known
         self._updated(stopped_by_kl=stopped_by_kl)
@@ -329,116 +312,57 @@ class NamedLoop(Loop):
 
     def _is_cut_short(self) -> bool:
         """Whether minibatches of the update under way have not come. A GradScaler may leave out the last one's step."""
-        return self._count < self._per_epoch * self._facts.epochs
+        return self._count < self._per_epoch * self.loss.facts.epochs
 
     def _lose(self, why: str) -> None:
         sentence = ANOTHER.format(index=self._index, why=why)
         say(sentence)
         self.watcher.close(cause={"summary": sentence})
 
-    def _check(self, found: Found, loss: Tensor, *, first: bool = False) -> None:
-        """Whether they are what they are called; where c₁ and c₂ of `args` are not those of the loss, as where they
-        fall by themselves, or the value loss has no ½, with those of the loss from now on.
-
-        Raises:
-            Unlike: they are not.
-        """
-        try:
-            self._sound = (check_moved if self._unsaid else check)(found, loss, self._facts, self.form)
-        except Unlike as why:
-            before = self.form, self._unsaid, self._coefficients
-            others = forms_of(found, loss) if first else []
-            tried = [(form, unsaid) for form in others for unsaid in (self._unsaid, tuple(SYMBOLS))]
-            if not any(self._is_made_so(found, loss, *one) for one in [(self.form, tuple(SYMBOLS)), *tried]):
-                self.form, self._unsaid, self._coefficients = before
-                raise why from None
-
-    def _is_made_so(self, found: Found, loss: Tensor, form: Form, unsaid: tuple[str, ...]) -> bool:
-        """Whether the loss is of this form, with those of its coefficients that `args` do not tell; then it is so."""
-        self.form, self._unsaid = form, unsaid
-        try:
-            terms = coefficients_in(found, loss, tuple(SYMBOLS), form)
-            self._terms = terms if unsaid else Coefficients()
-            self._coefficients = terms.settings(unsaid) if unsaid else {}
-            facts = self._facts_now(found)
-            like = all(
-                isclose(one, getattr(facts, name), rel_tol=CLOSE)
-                for name, one in terms.settings(tuple(SYMBOLS)).items()
-            )
-            return like and check_moved(found, loss, facts, form)
-        except Unlike:
-            return False
-
     def _is_still_like_it(self, found: Found, loss: Tensor) -> bool:
         """Whether a later minibatch of the update is what it is taken for, too."""
         self._to_check -= {self._count}
         try:
-            self._sound = check_moved(found, loss, self._facts, self.form)
+            cap = self.loss.prove_again(found, loss)
         except Unlike as why:
-            if self._is_capped(found, loss):
-                return True
             self._lose(str(why))
             return False
+        if cap is not None and self._update is not None:
+            say(CAPPED.format(index=self._index, cap=cap))
+            self._update.turns_out(self.loss.facts)
+            if self._reports:
+                self.watcher.changed("ratio_cap", None, cap, self._index)
         return True
-
-    def _is_capped(self, found: Found, loss: Tensor) -> bool:
-        """Whether it has a second clip, which samples have reached now for the first time."""
-        update, before = self._update, self._facts
-        if update is None or before.ratio_cap is not None:
-            return False
-        cap = cap_in(found, loss, before, self.form)
-        if cap is None:
-            return False
-        self._cap = {"ratio_cap": cap}
-        try:
-            if check_moved(found, loss, self._facts_now(found), self.form):
-                say(CAPPED.format(index=self._index, cap=cap))
-                update.turns_out(self._facts)
-                if self._reports:
-                    self.watcher.changed("ratio_cap", None, cap, self._index)
-                return True
-        except Unlike:
-            pass
-        self._cap = {}
-        self._facts_now(found)
-        return False
 
     @guarded
     def _compare_coefficients(self) -> None:
         """Whether what was differentiated one by one came to what the update is shown with."""
-        if not self._terms.whole:  # they are told, or the update has ended within its first minibatch
-            return
-        now = self._terms.settings(self._unsaid)
-        if not all(isclose(value, self._coefficients[name], rel_tol=NEARLY) for name, value in now.items()):
-            said = [", ".join(f"{one:.6g}" for one in found.values()) for found in (self._coefficients, now)]
-            names = " and ".join(SYMBOLS[name] for name in now)
-            self._lose(ADDED.format(names=names, old=said[0], new=said[1]))
+        if (why := self.loss.differs()) is not None:
+            self._lose(why)
 
     def _count_anew(self, found: Found) -> None:
         """An epoch has come to what is left of its samples: to a smaller minibatch, or to the next epoch."""
         update = self._update
         if update is not None and len(found["samples"]) == update.size:
-            self._drops, self._per_epoch, self._whole = True, self._whole, -1
-            self._facts = update.settings = replace(self._facts, minibatches=self._per_epoch)
+            self._per_epoch, self._whole = self._whole, -1
+            update.settings = self.loss.leave_out(self._per_epoch)
 
     def _collected(self, found: Found, loss: Tensor) -> None:
         """A rollout is whole, and its first loss."""
         self._index += 1
         self._optimizers = optimizers_in(found.variables)
-        if self._unsaid:
-            self._terms = coefficients_in(found, loss, self._unsaid, self.form)
-            if self._terms.whole:  # it may let them fall
-                self._coefficients = self._terms.settings(self._unsaid)
-        before, facts = self._facts, self._facts_now(found)
+        self.loss.begin(found, loss)
+        before = self.loss.facts
+        facts = self.loss.read(found, alpha_of(found, self.optimizer))
         for name in self._changed if self._reports else ():
             self.watcher.changed(name, getattr(before, name), getattr(facts, name), self._index)
         self._changed = ()
         often = self._index <= CHECKED or self._index % CHECKED == 1
         checked = self._reports and (often or self.watcher.attended or not self._checked)
         try:
-            if checked and self._sound:
-                self._check(found, loss)
-                facts, self._checked = self._facts, True
+            if checked and self.loss.sound:
+                self.loss.prove(found, loss)
+                facts, self._checked = self.loss.facts, True
         except Unlike as why:
             self._lose(str(why))
             return
@@ -465,25 +389,14 @@ class NamedLoop(Loop):
             update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
         args = found["args"]
         self._count, self._per_epoch = 0, facts.minibatches
-        looks_again = checked and often and self._sound  # it takes more than a millisecond
+        looks_again = checked and often and self.loss.sound  # it takes more than a millisecond
         self._to_check = {self._per_epoch, self._per_epoch * facts.epochs} if looks_again else set()
-        self._whole = -1 if self._drops or not rewards.size % update.size else facts.minibatches - 1
+        self._whole = -1 if self.loss.drops or not rewards.size % update.size else facts.minibatches - 1
         self._brief, self._norms = update.brief, update.gradient_norms
         update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
         self._over = False
         self._begin(update, ended)
         self._about_to_step()
-
-    def _facts_now(self, found: Found) -> Facts:
-        """As a rule they are what they were, but for α."""
-        coefficients = {**self._coefficients, **self._cap}
-        said = *settings_in(found), *coefficients.values()
-        alpha = alpha_of(found, self.optimizer)
-        if said != self._said or alpha is None:
-            self._said, self._facts = said, facts_in(found, alpha, coefficients, drops=self._drops)
-        elif alpha != self._facts.learning_rate:
-            self._facts = self._facts.at(alpha)
-        return self._facts
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from the next update on."""
