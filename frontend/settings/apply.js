@@ -67,13 +67,7 @@ function inShort(state) {
   if (past && !snapshot?.arrays.ratio) return "The past is on show, of a moment whose samples were not measured: there is nothing to preview.";
   if (past) return `The past is on show: ${previewable(snapshot?.header.settings.objective)} only preview it, and change nothing in the run.`;
   const waiting = Object.keys(status?.pending ?? {}).length;
-  if (!waiting)
-    return status?.state === "kept"
-      ? state.run?.attached
-        ? THEIRS_FROM_THE_DISK
-        : FROM_THE_DISK
-      : OVER.has(status?.state ?? "")
-        ? OVER_NOW
-        : (whyNoControl(state) ?? NOTHING);
+  if (!waiting && status?.state === "kept") return state.run?.attached ? THEIRS_FROM_THE_DISK : FROM_THE_DISK;
+  if (!waiting) return OVER.has(status?.state ?? "") ? OVER_NOW : (whyNoControl(state) ?? NOTHING);
   return waiting === 1 ? "One change waits for the next update." : `${waiting} changes wait for the next update.`;
 }

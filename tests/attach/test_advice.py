@@ -102,6 +102,8 @@ FORMS = [
         {"value_coef": "c,  # of mean", "entropy_coef": "0.02", "returns": "ret"},
     ),
     ((RATIO, LEAST, "loss = pg"), {"value_coef": "...,  # to fill in", "entropy_coef": "0.0"}),
+    ((RATIO, LEAST, f"{WHOLE} + 0.1 * logp.square().mean()"), {"value_coef": "c", "entropy_coef": "0.01"}),
+    ((RATIO, LEAST, f"{WHOLE} - 0.1 * logp.mean()"), {"value_coef": "c", "entropy_coef": "...,  # to fill in: c₂"}),
 ]
 
 

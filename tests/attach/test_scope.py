@@ -2,9 +2,6 @@
 
 import contextlib
 import json
-import logging
-import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,26 +12,17 @@ import torch
 
 import ppo_scope
 from ppo_scope.attach import report, watcher
-from ppo_scope.attach.connecting import line
 from ppo_scope.attach.record import Phase
 from ppo_scope.ppo.losses import Region
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import PhaseKind
-from ppo_scope.records.library import Library
-from ppo_scope.records.store import CannotRead, Store
-from ppo_scope.runs.reopening import forked, reopened, to_show
 from ppo_scope.wire.frame import decode
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.attach import own_loop
 from tests.attach.elsewhere import (
-    TOKEN,
-    Loop,
-    ask,
     bare,
     beside,
     nowhere,
-    rows_of,
-    set_nowhere,
     shown_here,
     the_run,
     waiting_server,
@@ -43,7 +31,6 @@ from tests.live import environment
 from tests.server.scope_page import wait_for
 
 UPDATES = 12
-NO_PORTS = "0", "65536", "-1", "http"
 
 
 @pytest.fixture(scope="module")
@@ -146,92 +133,6 @@ def test_of_an_update_in_which_a_finding_begins_a_snapshot_with_its_samples_is_k
     assert ("kl_spike", spike) in {(one["name"], one["since"]) for one in header["findings"]}
     assert {"ratio", "samples", "advantages"} <= set(header["measured"]) and not header["failed"]
     assert arrays["region"].shape == (2, 4) and (arrays["ratio"] > np.exp(2.9)).sum() == 4
-
-
-def test_a_server_that_comes_late_gets_it_all_and_its_end_is_noticed(plain):
-    place = socket.socket()  # held until the server comes: others look for places, too
-    place.bind(("127.0.0.1", 0))
-    port = place.getsockname()[1]
-    variables = {"PPO_SCOPE_TOKEN": TOKEN, "SLOWLY": "0.05"}
-    link = f"http://127.0.0.1:{port}/#token={TOKEN}"
-    with Loop("tests.attach.own_loop", 99, link=link, **variables) as loop, pytest.MonkeyPatch.context() as patch:
-        while not loop.said:  # that nobody is there
-            assert loop.process.poll() is None
-        assert "Training goes on" in loop.said[0] and TOKEN not in loop.said[0]
-        patch.setenv("PPO_SCOPE_TOKEN", TOKEN)
-        place.close()
-        server = waiting_server("--port", str(port))
-        try:
-            run = the_run(server, state="running")
-            wait_for(lambda: rows_of(server, run["id"])[0].get("steps"))
-            loop.process.kill()
-            lost = the_run(server, state="stalled")
-            _, first = rows_of(server, run["id"])
-        finally:
-            server.kill()
-    assert first == 1
-    assert lost["cause"]["summary"] == "The training loop is not connected."
-
-
-def test_what_is_kept_goes_on_where_the_server_is_killed_and_begun_anew(tmp_path, monkeypatch):
-    """Also where somebody looks at it from the disk by the time that its loop is back."""
-    monkeypatch.setenv("PPO_SCOPE_TOKEN", TOKEN)
-    library = Library(tmp_path)
-    server = waiting_server("--runs-dir", str(tmp_path))
-    try:
-        with Loop("tests.attach.own_loop", 9999, link=server.url, SLOWLY="0.005") as loop:
-            id = the_run(server, state="running")["id"]
-            wait_for(lambda: library.find(id).last > 3)
-            server.kill()
-            (before,) = library.runs()
-            loop.process.send_signal(signal.SIGSTOP)
-            server = waiting_server("--runs-dir", str(tmp_path), "--port", server.base.rpartition(":")[2].strip("/"))
-            ask(server, "POST", "/api/runs", {"open": id})
-            loop.process.send_signal(signal.SIGCONT)
-            run = the_run(server, state="running")
-            assert (run["id"], run["stored"], run["unwritten"]) == (id, True, None)
-            assert run["created"] == before.about["created"]
-            wait_for(lambda: library.find(id).last > before.last + 5)
-        server.stop()
-    finally:
-        server.kill()
-    (kept,) = library.runs()
-    with contextlib.closing(Store(kept.folder)) as store:
-        assert store.series()[1].tolist() == list(range(1, kept.last + 1)), "from its first update on, without a gap"
-
-
-def test_a_loop_whose_server_is_absent_trains_as_it_would(plain, monkeypatch, capfd):
-    set_nowhere(monkeypatch)
-    assert own_loop.main(UPDATES)[1] == plain[1]
-    assert capfd.readouterr().err.count("is not reached") <= 1
-
-
-def test_the_websocket_prints_nothing_of_its_own_into_somebodys_training(monkeypatch):
-    """Where its reader meets what came before a write has failed, it logs a traceback."""
-    asked = []
-
-    def nobody(*_, **options):
-        asked.append(options)
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(line, "connect", nobody)
-    set_nowhere(monkeypatch)
-    with small_scope() as scope:
-        rollout(scope)
-        wait_for(lambda: asked)
-    assert not asked[0].get("logger", logging.getLogger("websockets.client")).isEnabledFor(logging.CRITICAL)
-
-
-def test_a_wrong_token_is_said_once_and_never_asked_again(monkeypatch, capfd, plain):
-    server = waiting_server()
-    try:
-        monkeypatch.setenv("PPO_SCOPE_URL", f"{server.base}#token={'x' * 43}")
-        assert own_loop.main(UPDATES)[1] == plain[1]
-        assert server.run_count() == 0
-    finally:
-        server.kill()
-    said = capfd.readouterr().err
-    assert said.count("the token in the link is not the one of this server") == 1 and "xxx" not in said
 
 
 def small_scope(**facts):
@@ -495,50 +396,6 @@ def test_minibatches_may_have_any_sizes():
         assert scope.update()
     assert ended == [(1, 5), (2, 2)]
     scope.close()
-
-
-def test_what_is_no_link_or_no_setting_is_refused_at_once(monkeypatch, capfd):
-    for link in (
-        "127.0.0.1:8000",
-        "http://127.0.0.1:8000/",
-        *(f"http://127.0.0.1:{port}/#token=t" for port in NO_PORTS),
-    ):
-        with pytest.raises(ValueError, match="is not the link of a PPO Scope server"):
-            ppo_scope.Scope(clip_range=0.2, url=link)
-    with pytest.raises(ValueError, match="cliprange is no setting"):
-        small_scope(cliprange=0.1)
-    with pytest.raises(ValueError, match=r"clip_range is \(0.2, 0.28\), and one number .* clip_range_high"):
-        ppo_scope.Scope(clip_range=(0.2, 0.28), url=nowhere())
-    with pytest.raises(ValueError, match="max_grad_norm is 'half', and one number is wanted"):
-        small_scope(max_grad_norm="half")
-    with pytest.raises(ValueError, match=r"entropy_coef is \[0.1, 0.2\], and one number is wanted"):
-        rollout(scope := small_scope(), entropy_coef=[0.1, 0.2])
-    scope.close()
-    monkeypatch.setenv("PPO_SCOPE_URL", "http://127.0.0.1:8000/")  # surroundings never end a training
-    rollout(ppo_scope.Scope(clip_range=0.2))
-    assert "The training goes on and is not watched." in capfd.readouterr().err
-
-
-def test_without_a_link_a_server_is_started_that_keeps_the_run_and_ends_with_the_loop(tmp_path, plain):
-    with Loop("tests.attach.own_loop", UPDATES, link="", XDG_DATA_HOME=str(tmp_path), HOME=str(tmp_path)) as loop:
-        assert loop.digest() == plain[1]
-    link = next(line for line in loop.said if "PPO Scope shows this run" in line).split()[-1]
-    place = link.partition("#")[0].removeprefix("http://").rstrip("/").split(":")
-
-    def gone():
-        with socket.socket() as knock:
-            return knock.connect_ex((place[0], int(place[1]))) != 0
-
-    wait_for(gone)
-    library = Library(next(tmp_path.rglob("run.sqlite")).parents[1])
-    kept = library.find("last")
-    assert (kept.state, kept.last) == ("finished", UPDATES)
-    settings = to_show(kept)[1].settings
-    assert settings["clip_range"] == 0.1 and not {"discount", "seed"} & settings.keys(), "nothing is made up"
-    with pytest.raises(CannotRead, match="cannot go on from here: its training loop is somebody else's"):
-        reopened(kept, {})
-    with pytest.raises(CannotRead, match="cannot be forked: its training loop is somebody else's"):
-        forked(kept, None, {}, library)
 
 
 def test_the_ratio_may_rise_by_another_range_from_one_rollout_to_the_next():
