@@ -318,7 +318,8 @@ def test_who_has_the_names_and_cannot_be_shown_is_told_the_lines_too(strange, mo
     script.write_text(inserted(script.read_text(), lines))
     ((scope,), _) = run_with(script, monkeypatch)
     assert [len(update.minibatches) for update in scope.updates] == [12] * 4, "without options it makes four"
-    assert scope.updates[-1].settings.clip_range == 0.2 and scope.updates[-1].settings.entropy_coef == 0.01
+    facts = scope.updates[-1].settings  # those of its loss, and not of what it trains besides
+    assert (facts.clip_range, facts.value_coef, facts.entropy_coef) == (0.2, 0.25, 0.01)
     for update in scope.updates:
         assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
 

@@ -53,6 +53,12 @@ def test_the_lines_that_show_a_ppo_by_names_of_its_own_are_on_the_page_and_can_b
         banner.get_by_role("button", name="Copy these lines").click()
         until(lambda: banner.get_by_text("Copied.").is_visible())
         assert page.evaluate("navigator.clipboard.readText()").strip() == said.strip()
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 720})
+            wide = page.evaluate(
+                "[document.documentElement.scrollWidth, document.querySelector('.banner').offsetWidth]"
+            )
+            assert max(wide) <= width, "they scroll in their own box"
         page.goto("about:blank")
 
 
