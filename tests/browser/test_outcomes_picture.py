@@ -110,3 +110,14 @@ def test_what_stands_over_a_picture_is_whole_however_narrow_it_is(modules, width
     places = sorted((one["x"] >= half, one["y"], one["x"], one["long"]) for one in above)
     for (side, y, x, long), (next_side, next_y, next_x, _) in itertools.pairwise(places):
         assert side != next_side or next_y >= y + 17 or next_x >= x + long, "one lies on another"
+
+
+def test_the_smallest_and_largest_r_of_an_outcome_are_those_of_the_samples_that_are_counted(modules):
+    told = frame()
+    ends = {"old_ratio_counted_min": 0.8, "old_ratio_counted_max": 1.3}
+    told["header"]["scalars"] |= {**ends, "old_final_ratio_min": 0.5, "old_final_ratio_max": 2.0}
+    told["header"]["scalars"] |= {"new_final_ratio_min": 0.6, "new_final_ratio_max": 1.7}
+    assert modules("compare/outcomes.js", "m.outcomesOf(given).map((one) => one.extremes)", told) == [
+        [0.8, 1.3],
+        [0.6, 1.7],  # of a recording that does not know them
+    ]
