@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.records import trees
-from ppo_scope.records.library import RUNS, KeptRun, Library
+from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.records.store import FILE, Store
 from tests.live import LiveServer
 from tests.server.scope_page import leaders
@@ -82,7 +82,7 @@ def killed(server: LiveServer, library: Library, kind: str, draws: random.Random
         server.stop()
     else:
         server.kill()
-    wait(lambda: all(run.state != RUNS for run in library.runs()))
+    wait(lambda: all(not run.in_use for run in library.runs()))
     (run,) = library.runs()
     assert run.state == ("killed" if kind == "trainer" else "interrupted"), run
     assert run.resumes_at is not None and run.resumes_at <= run.last + 1

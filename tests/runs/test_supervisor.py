@@ -12,6 +12,7 @@ import pytest
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import COMMANDS, NotReading
+from ppo_scope.records.library import Library
 from ppo_scope.runs import ending, inbox, live, missed
 from ppo_scope.runs import supervisor as supervisor_module
 from ppo_scope.runs.supervisor import KEPT_RUNS, CannotBegin, Supervisor
@@ -314,3 +315,24 @@ def test_the_server_goes_on_while_its_first_process_is_made_ready():
     )
     longest = float(done.stdout)
     assert longest < 1.5, "what every process needs takes 3 s to import there"
+
+
+def test_the_folder_says_of_a_loop_elsewhere_that_it_is_away(tmp_path):
+    """`ppo-scope runs` reads it there, of a server that waits for a loop that may have been killed."""
+    library = Library(tmp_path)
+
+    def connection():
+        """Of its own: as an object it tells one from another."""
+
+    async def scenario():
+        supervisor = Supervisor(Notes(), library=library)
+        run = await supervisor.attach("0123abcd", {"env": "theirs"}, {"library": "a loop"})
+        run.came(connection)
+        assert library.find("last").state == "running"
+        run.went(connection, goodbye=False)
+        await until(lambda: library.find("last").state == "stalled")
+        run.came(connection)
+        await until(lambda: library.find("last").state == run.state == "starting")
+        await supervisor.close()
+
+    asyncio.run(scenario())

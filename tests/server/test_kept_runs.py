@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ppo_scope.records import trees
-from ppo_scope.records.library import RUNS, KeptRun, Library
+from ppo_scope.records.library import KeptRun, Library
 from ppo_scope.records.store import Store
 from ppo_scope.runs.reopening import to_show
 from tests.browser.dashboard import until
@@ -79,7 +79,7 @@ def end(server: LiveServer, runs: Library, draws: random.Random, *, trainer_firs
     if trainer_first is None:
         server.stop()
     server.kill()
-    until(lambda: all(run.state != RUNS for run in runs.runs()))
+    until(lambda: all(not run.in_use for run in runs.runs()))
 
 
 def written(runs: Library) -> str:
@@ -98,7 +98,7 @@ def test_the_command_line_lists_resumes_and_deletes(tmp_path: Path) -> None:
     server = LiveServer(*where, "--paused", "--seed", "7")
     until(lambda: Library(tmp_path).runs()[0].resumes_at == 1)
     run = server.run()["id"]
-    assert "running" in command("runs", *where).stdout
+    assert "paused" in command("runs", *where).stdout
     refused = command("serve", *where, "--resume", run[:4], "--no-browser")
     assert refused.returncode == 2 and "is in use" in refused.stderr
     assert "in use" in command("delete", run, "--yes", *where).stderr

@@ -27,9 +27,9 @@ AN_INSTANT, POLL = 0.02, 0.002
 """Seconds for which who only looks may have a folder, and between two looks at whether it still has."""
 DICTS, TEXTS = ("settings", "facts", "parent", "dropped"), ("created", "version")
 """What a run says of itself, where it does."""
-RUNS, INTERRUPTED, UNREADABLE = "running", "interrupted", "unreadable"
-
-
+INTERRUPTED, UNREADABLE = "interrupted", "unreadable"
+UNDER_WAY = frozenset(RunState) - ENDED
+"""What a run may be at that a server has."""
 SETTLED = 2.0
 """Seconds after which a file that is written again has another time of its last change, however coarse its clock."""
 Files = frozenset[tuple[str, int, int]]
@@ -47,8 +47,8 @@ class KeptRun:
     id: str
     folder: Path
     state: str
-    """running: a server has it, and it has not finished; interrupted: none has it, and it was not ended; or how it
-    ended."""
+    """What it is at, one of `UNDER_WAY`, where a server has it and it has not finished; interrupted: none has it, and
+    it was not ended; or how it ended."""
     about: dict[str, Any]
     """`settings`, `created` and what else is known; empty where it cannot be read."""
     last: int
@@ -266,6 +266,11 @@ def _ended(store: Store, state: str | None) -> str | None:
     return state if state in ENDED else None
 
 
+def _at(said: str | None) -> str:
+    """What a run is at that a server has, and that has said this last: any end is from before it was gone on with."""
+    return said if said in UNDER_WAY else RunState.RUNNING
+
+
 def look_at(folder: Path) -> KeptRun:
     """The run in a folder, wherever that is."""
     size = 0
@@ -276,8 +281,8 @@ def look_at(folder: Path) -> KeptRun:
             said = store.newest_event("state") or {}
             ended = _ended(store, said.get("state"))
             in_use = _in_use(folder)
-            looked_at = ended == RunState.FINISHED  # any other end is from before it was gone on with
-            state = RUNS if in_use and not looked_at else ended or INTERRUPTED
+            looked_at = ended == RunState.FINISHED
+            state = _at(said.get("state")) if in_use and not looked_at else ended or INTERRUPTED
             kept, dropped = sum(state.resumable for state in store.states()), sum(about.get("dropped", {}).values())
             resumes_at, last, cause = store.resumes_at(), store.last(), said.get("cause")
             return KeptRun(folder.name, folder, state, about, last, resumes_at, size, cause, "", kept, dropped, in_use)

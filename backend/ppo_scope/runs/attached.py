@@ -157,7 +157,8 @@ class AttachedRun(LiveRun):
         elif not self.gone:
             self.wire.disconnect()
             self._answer_all(ErrorCode.FAILED, LOST)
-            self._away()
+            if not self.ended:
+                self._away()
 
     def script_ended(self, code: int) -> None:
         """The script of this loop has: where the loop is not connected, or once it is not, it never comes back."""
@@ -187,8 +188,7 @@ class AttachedRun(LiveRun):
 
     def _away(self) -> None:
         if self._condition.stalled is not AWAY:
-            self._condition.stalled = AWAY
-            self._listener.state(self)
+            self._stall(AWAY)
 
     def watch(self, probes: frozenset[str], environment: int | None = None) -> None:
         """See `LiveRun`; nothing is drawn here."""

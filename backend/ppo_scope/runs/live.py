@@ -285,13 +285,17 @@ class LiveRun:
         if complaint is None:
             self._recover()
         elif not self._condition.stalled:
-            self._condition.stalled = complaint
-            self._listener.state(self)
+            self._stall(complaint)
+
+    def _stall(self, why: ending.Cause | None) -> None:
+        """It counts as stalled, or (None) not any more. Whoever looks at the disk is told, too."""
+        self._condition.stalled = why
+        self._note("state", {"state": self.state, "cause": self.cause})
+        self._listener.state(self)
 
     def _recover(self) -> None:
         if self._condition.stalled:
-            self._condition.stalled = None
-            self._listener.state(self)
+            self._stall(None)
 
     def _receive(self, messages: list[bytes]) -> None:
         self._pulse.heard()

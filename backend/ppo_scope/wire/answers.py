@@ -18,8 +18,8 @@ class KeptRunTold(TypedDict):
     """Empty where the run cannot be read; so are other texts."""
     seed: int | None
     state: str
-    """running: a server has it, and it has not finished; interrupted: nobody ended it, and no server has it any more;
-    unreadable; or how it ended, as a state of runs. Of a run that goes on in this server, its state."""
+    """As a state of runs, what it is at, where a server has it and it has not finished, or how it ended; interrupted:
+    nobody ended it, and no server has it any more; unreadable. Of a run that goes on in this server, its state."""
     here: bool
     """It went on in this server; not where it is only shown."""
     in_use: bool

@@ -74,7 +74,10 @@ class RunState(Word):
     OUT_OF_MEMORY = "out_of_memory", "the system ended its process for want of memory"
     KEPT = "kept", "it is shown from the disk; nothing is trained"
     DELETED = "deleted", "it was kept and has been removed from the disk; what it had shown by then is still there"
-    STALLED = "stalled", "its process lives and gives no sign of it, or an environment does not return"
+    STALLED = (
+        "stalled",
+        "its process lives and gives no sign of it, an environment does not return, or a loop elsewhere is not there",
+    )
 
 
 ENDED = frozenset(
