@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import sys
 
 import gymnasium as gym
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from ppo_scope.cli import main
 from ppo_scope.ppo import extras, presets, registry
 from ppo_scope.ppo.settings import Settings
-from ppo_scope.runs.known import why_unknown
+from ppo_scope.runs.known import why_not_made, why_unknown
 from tests.live import ROOT
 
 
@@ -52,6 +53,47 @@ def test_what_may_begin_or_fails_in_its_own_code_is_left_to_the_run(folder, env)
 
 def test_an_unknown_id_of_a_known_module_is_refused(folder):
     assert "did you mean my_env:Mine-v0" in (why_unknown(Settings(env="my_env:Mime-v0")) or "")
+
+
+ABSENT = "mps" if sys.platform == "linux" else "cuda"
+"""A device that this machine does not have."""
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_trains(capsys):
+    assert main(["serve", "--no-browser", "--port", "0", "--device", ABSENT]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and f"device: {ABSENT} is not available" in printed.err and printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--vary", f"device=cpu,{ABSENT}"], f"device: {ABSENT} is not available"),
+        (["--env-kwargs", '{"foo": 1}'], "CartPole-v1 does not take foo"),
+        (["--env", "failing:Mine-v0"], "RuntimeError: no licence"),
+        (["--preset", "nop"], "preset 'nop'"),
+    ],
+)
+def test_a_sweep_that_cannot_train_is_refused_before_any_of_its_runs_is_begun(folder, options, words, capsys):
+    runs = folder / "runs"
+    planned = ["--seeds", "2", "--total-steps", "64", "--runs-dir", str(runs), "--no-browser", "--port", "0"]
+    assert main(["sweep", *planned, *options]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and words in printed.err.splitlines()[0] and not runs.exists()
+
+
+def test_what_can_be_made_is_not_refused(folder):
+    """Also where an environment begins processes of its own, and where somebody's code ends the one that asks."""
+    (folder / "busy.py").write_text(
+        "import multiprocessing, gymnasium as gym\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "class Busy(CartPoleEnv):\n"
+        "    def __init__(self, **kwargs):\n"
+        "        super().__init__(**kwargs)\n"
+        "        multiprocessing.get_context('fork').Process(target=print).start()\n"
+        "gym.register('Busy-v0', Busy)\n"
+    )
+    assert why_not_made([Settings(env=env) for env in ("CartPole-v1", "busy:Busy-v0", "leaving:Mine-v0")]) is None
 
 
 @pytest.mark.parametrize(

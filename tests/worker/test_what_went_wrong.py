@@ -5,6 +5,7 @@ import torch
 
 from ppo_scope import cli
 from ppo_scope.ppo import memory
+from ppo_scope.ppo.devices import NoDevice
 from ppo_scope.ppo.finite import NotFiniteError
 from ppo_scope.ppo.optimisation import Optimisation
 from ppo_scope.ppo.settings import Settings
@@ -91,6 +92,11 @@ def test_a_failure_says_nothing_of_weights_that_are_gone(updates):
     halted = causes.not_finite(NotFiniteError("x is not finite"), updates)
     assert ("weights" in halted["remedy"]) == (updates > 0)
     assert "learning rate" in halted["remedy"]
+
+
+def test_a_device_that_is_not_there_is_said_in_a_sentence():
+    cause = causes.failed(NoDevice("device: cuda is not available to torch here; use cpu, or auto"))
+    assert cause["summary"].startswith("device: cuda") and "device" in cause["remedy"]
 
 
 # Memory

@@ -38,13 +38,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     warm_up()  # torch is imported there while the server is imported here
 
-    from ppo_scope.runs.known import why_unknown
+    from ppo_scope.runs.known import why_no_device, why_unknown
     from ppo_scope.server.serve import serve
 
     library = library_of(options)
     reopened = _reopened(options, library) if options.resume is not None or options.fork is not None else None
     settings = reopened.settings if reopened is not None else settings
-    if refusal := why_unknown(settings):
+    if refusal := why_unknown(settings) or why_no_device(settings):
         raise Misuse(refusal)
     return serve(
         settings,

@@ -64,16 +64,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     from ppo_scope.records import sweeps
     from ppo_scope.records.library import InUse
-    from ppo_scope.runs.known import why_unknown
     from ppo_scope.runs.supervisor import LIVE_RUNS
     from ppo_scope.runs.sweeping import Sweeping
     from ppo_scope.server.serve import serve
 
     library = library_there(options)
     sweep = _planned(options, settings, library)
-    for planned in sweep.planned:
-        if refusal := why_unknown(sweep.settings_of(planned)):
-            raise Misuse(refusal)
+    _check(sweep, here=options.ray is None)
     if options.ray is None and options.at_once is not None and options.at_once > LIVE_RUNS:
         raise Misuse(f"--at-once: {LIVE_RUNS} runs at most go on side by side on this machine")
     most = LIVE_RUNS if options.ray is None else len(sweep.planned)  # on a cluster the others wait for a free core
@@ -123,6 +120,23 @@ def _places(address: str | None, sweep: Sweep) -> Iterator[RayCluster | None]:
         yield cluster
     finally:
         cluster.leave()
+
+
+def _check(sweep: Sweep, *, here: bool) -> None:
+    """That its runs can begin, before any of them is; `here`: as far as this machine tells, on which they train.
+
+    Raises:
+        Misuse: one of them cannot.
+    """
+    from ppo_scope.runs.known import why_not_made, why_unknown
+
+    choices = [sweep.settings_of(planned) for planned in sweep.planned]
+    for settings in choices:
+        if refusal := why_unknown(settings):
+            raise Misuse(refusal)
+    begun = any(planned.run for planned in sweep.planned)  # on another machine, perhaps: what can go on does
+    if here and not begun and (told := why_not_made(choices)):
+        raise Misuse(*told)
 
 
 class Errand:

@@ -13,6 +13,10 @@ WORTH_A_GPU = 2**25
 one core did, at 2²⁵ twice as much."""
 
 
+class NoDevice(ValueError):
+    """A device that this machine or this build of torch does not have; one line for the person who named it."""
+
+
 def be_repeatable() -> None:
     """The same seed gives the same bits on a GPU too, and they are single precision's.
 
@@ -26,13 +30,13 @@ def device_of(settings: Settings, is_image: bool) -> torch.device:
     """The device that the settings ask for.
 
     Raises:
-        ValueError: this machine or this build of torch has no such device.
+        NoDevice: it is not there.
     """
     name = settings.device
+    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
+        raise NoDevice(f"device: {name} is not available to torch here; use cpu, or auto")
     if name == "auto":
         work = settings.minibatch_size * sum(a * b for a, b in pairwise(settings.hidden_sizes))
         worth_it = is_image or work >= WORTH_A_GPU
         return torch.device("cuda" if worth_it and torch.cuda.is_available() else "cpu")
-    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
-        raise ValueError(f"device: {name} is not available to torch here; use cpu, or auto")
     return torch.device(name)

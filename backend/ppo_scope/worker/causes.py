@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import traceback
 
+from ppo_scope.ppo.devices import NoDevice
 from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
 from ppo_scope.ppo.memory import DoesNotFit
 from ppo_scope.wire.run import Cause
 
-SPEAKING = (UnusableEnvironment, EnvironmentFault, NotFiniteError, DoesNotFit)
+SPEAKING = (UnusableEnvironment, EnvironmentFault, NotFiniteError, DoesNotFit, NoDevice)
 """Errors whose text is a sentence for people."""
 DETAIL = 4000
 SUMMARY = 300
@@ -53,6 +54,8 @@ def not_finite(error: NotFiniteError, updates: int) -> Cause:
 def _after(error: BaseException) -> str:
     if isinstance(error, UnusableEnvironment):
         return "The environment cannot be trained on as it is: change the setting that is named, and begin a new run."
+    if isinstance(error, NoDevice):
+        return "Begin a new run on a device that is named there."
     if isinstance(error, EnvironmentFault | NotFiniteGivenError):
         return "Correct the environment at the place that the detail names; then restart, which begins from the seed."
     if isinstance(error, DoesNotFit | MemoryError):
