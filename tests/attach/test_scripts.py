@@ -2,14 +2,21 @@
 
 import json
 import os
+import py_compile
+import runpy
 import signal
 import socket
 import subprocess
 import urllib.request
+import warnings
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from ppo_scope import cli
+from ppo_scope.attach.script import could_not_begin
+from ppo_scope.cli import runnable
 from tests.attach import sb3_loop
 from tests.attach.advised import inserted
 from tests.attach.elsewhere import Watching
@@ -188,9 +195,66 @@ def test_a_script_that_fails_before_its_ppo_says_so_in_place_of_what_was_looked_
     assert "Looked for" not in "".join(watching.lines)
 
 
-def test_a_script_that_is_not_there_is_one_line():
-    with Watching("nowhere.py") as watching:
-        watching.said(r"There is no script nowhere\.py")
+UNFIT = {
+    "/etc/passwd": "/etc/passwd is no Python program: ",
+    "nowhere.py": "There is no script nowhere.py. ",
+    "folder": "folder is a folder: name the script in it",
+    "train.ipynb": "train.ipynb is a notebook: `ppo_scope.watch(model)` in one of its cells",
+    "weights.bin": "weights.bin is no Python program: ",
+    "wrong.py": "wrong.py cannot be run: invalid syntax, line 2.",
+    "-m no_such_module": "There is no module no_such_module: it was looked for among what is installed and in ",
+    "-m no_such.module": "There is no module no_such.module: ",
+    "-m wrong": "wrong.py cannot be run: invalid syntax, line 2.",
+    "-m package": "package is a package without a __main__: ",
+    "-m .": "There is no module .: ",
+    "-m": "-m: say which module",
+}
+
+
+@pytest.fixture
+def unfit(tmp_path, monkeypatch):
+    """A folder of what Python cannot run."""
+    for folder in ("folder", "package"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("raise SystemExit('it was imported')")
+    (tmp_path / "train.ipynb").write_text('{"cells": []}')
+    (tmp_path / "weights.bin").write_bytes(bytes(range(256)))
+    (tmp_path / "wrong.py").write_text("total = 0\nif total print(total)\n")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("given", UNFIT)
+def test_what_python_cannot_run_is_refused_before_a_server_is_begun(unfit, given, capsys):
+    assert cli.main(["watch", "--no-browser", "--runs-dir", "off", *given.split()]) == 2
+    printed = capsys.readouterr()
+    first, *detail = printed.err.splitlines()
+    assert printed.out == "" and UNFIT[given] in first and "Traceback" not in printed.err
+    assert bool(detail) == ("wrong" in given), "the line, of a program that is written wrongly"
+
+
+def test_what_python_can_run_is_not_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd.py").touch()
+    py_compile.compile("odd.py", "odd.pyc")
+    (tmp_path / "odd.py").write_text("x = '\\d'  # Python warns of it\n")
+    with zipfile.ZipFile("archive.zip", "w") as archive:
+        archive.writestr("__main__.py", "")
+    (tmp_path / "within").mkdir()
+    (tmp_path / "within" / "__main__.py").touch()
+    with warnings.catch_warnings(action="error"):
+        for script in ("odd.py", "odd.pyc", "archive.zip"):
+            runnable.check_script(script)
+        for module in ("odd", "within", "json.tool", "json.that_only_json_knows", "cProfile"):
+            runnable.check_module(module)
+
+
+def test_what_python_does_not_find_is_told_from_what_a_program_does_not_find(tmp_path):
+    (tmp_path / "mine.py").write_text("import no_such_package")
+    with pytest.raises(ImportError) as not_found:
+        runpy.run_module("json.no_such")
+    with pytest.raises(ImportError) as its_own:
+        runpy.run_path(str(tmp_path / "mine.py"))
+    assert could_not_begin(not_found.value) and not could_not_begin(its_own.value)
 
 
 def test_where_the_port_is_taken_that_is_said_and_the_server_ends_like_any_program():

@@ -58,12 +58,20 @@ def main(arguments: list[str]) -> None:
         whole = True
     except Exception as problem:
         error = problem
+        if could_not_begin(problem):  # which is no fault of the program's, and said below
+            raise SystemExit(1) from None
         raise
     finally:
         if os.getpid() == here:  # else it is a process that the script has forked
             lookout.end(whole=whole)
             if not FOUND.is_set:
                 _explain(script, error, LOOKED.format(named=lookout.why_none()), lookout.adviser.lines)
+
+
+def could_not_begin(error: Exception) -> bool:
+    """Whether Python has found nothing to run."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, ImportError) and frame.f_code.co_filename == runpy.run_module.__code__.co_filename
 
 
 def _explain(script: str, error: Exception | None, looked: str, lines: str | None) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ppo_scope.cli.library import add_library, library_of
 from ppo_scope.cli.misuse import Misuse
 from ppo_scope.cli.options import Commands, add_place
+from ppo_scope.cli.runnable import check_module, check_script
 from ppo_scope.ppo.settings import Settings
 
 ENDED = "\nppo-scope: the script has ended with code {code}. The page stays until Ctrl-C."
@@ -41,6 +42,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Serve until it is ended; the exit code."""
+    if options.module == []:
+        raise Misuse("-m: say which module, and its arguments")
     if options.script or options.module:
         return _run_script(options)
     if options.paused:
@@ -70,8 +73,10 @@ def _run_script(options: argparse.Namespace) -> int:
     from ppo_scope.wire.attaching import ScriptNews
 
     name = options.module[0] if options.module else Path(options.script[0]).name
-    if not options.module and not Path(options.script[0]).is_file():
-        raise Misuse(f"There is no script {options.script[0]}. `ppo-scope watch` alone waits for loops elsewhere.")
+    if options.module:
+        check_module(options.module[0])
+    else:
+        check_script(options.script[0])
     place = ["--host", options.host, *(["--port", str(options.port)] if options.port is not None else [])]
     place += ["--no-browser"] if options.no_browser else []
     place += ["--runs-dir", options.runs_dir] if options.runs_dir else []
