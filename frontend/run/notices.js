@@ -15,7 +15,7 @@ import { createTrial } from "./trial.js";
 
 /** @import { Cause, RunState, State } from "../types.js" */
 
-const NOT_KEPT = "What is known of it goes with the server.";
+const NOT_KEPT = "It is written once the disk takes it; until then, what is known of it goes with the server.";
 const UNWRITTEN = "What can wait in memory is written as soon as it does, states to go back to are left out.";
 /** Where the server gave no cause, what is certain. @type {Record<string, string>} */
 const WITHOUT_CAUSE = {

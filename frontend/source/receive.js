@@ -131,6 +131,7 @@ export function createReceiver(store, first) {
       state.run.state = status.state;
       state.run.update = status.update;
       state.run.cause = status.cause;
+      if (state.run.unwritten && !status.unwritten) state.run.stored = true; // also what the disk had refused from the first
       state.run.unwritten = status.unwritten ?? null;
       if (status.state !== "running") {
         state.stepping = false;

@@ -134,6 +134,17 @@ def test_a_full_disk_costs_states_but_no_row_and_is_asked_again(
                 assert list(store.series()[1]) == list(range(1, 200))
 
 
+def test_a_journal_that_the_disk_did_not_take_leaves_nothing_behind_and_can_be_begun_again(tmp_path: Path) -> None:
+    with small_disk(tmp_path):
+        with pytest.raises((OSError, sqlite3.Error)):
+            Journal(tmp_path / "run", {"settings": "x" * 2 * SMALL}, create=True)
+        assert not (tmp_path / "run").exists()
+        journal = Journal(tmp_path / "run", {"settings": {}}, create=True)
+        journal.close()
+        journal.wait()
+        assert [run.id for run in Library(tmp_path).runs()] == ["run"]
+
+
 def test_a_run_that_ends_on_a_disk_that_takes_no_state_has_its_rows_and_its_end(tmp_path: Path) -> None:
     with small_disk(tmp_path):
         journal = Journal(tmp_path / "run", {"settings": {}}, create=True)

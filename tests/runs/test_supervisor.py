@@ -13,6 +13,7 @@ import pytest
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import COMMANDS, NotReading
 from ppo_scope.records.library import Library
+from ppo_scope.records.store import Store
 from ppo_scope.runs import ending, inbox, live, missed
 from ppo_scope.runs import supervisor as supervisor_module
 from ppo_scope.runs.supervisor import KEPT_RUNS, CannotBegin, Supervisor
@@ -334,5 +335,42 @@ def test_the_folder_says_of_a_loop_elsewhere_that_it_is_away(tmp_path):
         run.came(connection)
         await until(lambda: library.find("last").state == run.state == "starting")
         await supervisor.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_run_that_the_disk_did_not_take_is_kept_whole_once_it_does(tmp_path, monkeypatch):
+    """With what had happened until then."""
+    monkeypatch.setattr(supervisor_module, "DISK_AGAIN", 0.1)
+    place = tmp_path / "runs"
+    place.write_text("no folder")
+
+    async def scenario():
+        notes, library = Notes(), Library(place)
+        supervisor = Supervisor(notes, worker="tests.server.scripted_workers:evaluates", library=library)
+        run = await supervisor.start(Settings(), paused=True)
+        looking = asyncio.create_task(supervisor.watch(0.05))
+
+        async def told(id, **command):
+            run.send({**command, "id": id})
+            await until(lambda: (id, None) in notes.replies)
+
+        await told("1", type="step", size="update")
+        await told("2", type="set", name="clip_range", value=0.3)
+        await told("3", type="step", size="update")
+        assert run.describe()["unwritten"] and not run.describe()["stored"]
+        place.unlink()
+        await until(lambda: run.describe()["stored"] and run.describe()["unwritten"] is None)
+        await until(lambda: library.run(run.id).state == "paused")
+        await told("4", type="step", size="update")
+        await run.stop()
+        looking.cancel()
+        await supervisor.close()
+        with contextlib.closing(Store(place / run.id)) as store:
+            assert list(store.series()[1]) == [1, 2, 3] and list(store.episodes()[:, 0]) == [1, 2, 3]
+            assert store.changes() == [{"update": 2, "name": "clip_range", "old": 0.2, "new": 0.3}]
+            assert [said["update"] for _, _, what, said in store.events() if what == "evaluated"] == [1, 2, 3]
+            assert store.about()["facts"]["observation"] == "Box(4)"
+        assert library.run(run.id).state == "stopped"
 
     asyncio.run(scenario())

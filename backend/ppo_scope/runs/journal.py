@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -50,17 +51,24 @@ class Journal:
         self.terms = terms or Terms()
         self._mark = ""  # of states that come from now on
         self.folder = folder
-        self._left = contextlib.ExitStack()
-        if create:
-            self._store = Store(folder, create=True)
-            self._left.enter_context(held(folder))
-        else:
-            self._left.enter_context(held(folder))
-            self._store = Store(folder)
-        self._left.callback(self._store.close)
-        with self._store.writing():
-            self._store.say(**about)
-        dropped = self._store.about().get("dropped", {})
+        with contextlib.ExitStack() as left:
+            if create:
+                self._store = Store(folder, create=True)
+                on_error = left.enter_context(contextlib.ExitStack())
+                on_error.callback(shutil.rmtree, folder, ignore_errors=True)  # half a run is none
+                left.enter_context(held(folder))
+            else:
+                left.enter_context(held(folder))
+                self._store = Store(folder)
+            left.callback(self._store.close)
+            with self._store.writing():
+                self._store.say(**about)
+            dropped = self._store.about().get("dropped", {})
+            self.known = self._store.last(), self._store.changes()
+            """The newest update with a row, and the changes, that were there before."""
+            if create:
+                on_error.pop_all()
+            self._left = left.pop_all()
         self._dropped = {"thinned": 0, "given_up": 0, **dropped}  # states, since the run began
         self._waiting: list[tuple[Write, int]] = []  # what to do, and how many bytes of a state are in it
         self._states = 0  # bytes

@@ -51,6 +51,21 @@ class Journals:
             _is_not_kept(record, self.library, error)
             return record, None
 
+    def of_refused(self, record: RunRecord) -> Journal | None:
+        """Of a run that the disk has refused so far, or that another server had: all that is known of it is written.
+        None: that is still so.
+        """
+        assert self.library is not None
+        place, terms = self.library.place(record.id), self.library.terms
+        try:
+            kept = self.library.run(record.id)
+            if kept is None:
+                return Journal(place, _about(record), create=True, terms=terms)
+            come_back(kept, record.settings)  # only of a loop elsewhere there may be one
+            return Journal(kept.folder, {}, create=False, terms=terms)
+        except (OSError, sqlite3.Error, InUse, CannotRead):
+            return None
+
     def of_kept(self, reopened: Reopened) -> Journal:
         """Of a run that goes on, or a fork: see `journal_of`, also for what it raises."""
         return journal_of(reopened, self.library.terms if self.library is not None else None)
@@ -77,11 +92,27 @@ def journal_of(reopened: Reopened, terms: Terms | None) -> Journal:
             record.take_change(change)
         return journal
     journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True, terms=terms)
-    part, _ = record.series(None, None, MAX_ROWS, MAX_EPISODES)
-    journal.series(list(part.columns), part.first, part.rows, part.episodes)
-    for change in record.changes:
-        journal.change(change)
+    write_so_far(journal, record)
     return journal
+
+
+def write_so_far(journal: Journal, record: RunRecord) -> None:
+    """What has happened to a run, as far as it is known, that is not in its journal."""
+    last, changes = journal.known
+    start: int | None = last + 1
+    while start is not None:
+        part, start = record.series(start, None, MAX_ROWS, MAX_EPISODES)
+        if len(part.rows):
+            journal.series(list(part.columns), part.first, part.rows, part.episodes)
+    for change in record.changes:
+        if change not in changes:
+            journal.change(change)
+    for update in record.pauses:
+        if update > last:
+            journal.event(update, "paused", {})
+    for evaluation in record.evaluations:
+        if evaluation["update"] > last:
+            journal.event(evaluation["update"], "evaluated", dict(evaluation))
 
 
 def _is_not_kept(record: RunRecord, library: Library, error: Exception) -> None:

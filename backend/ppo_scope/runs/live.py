@@ -171,10 +171,19 @@ class LiveRun:
     def keep_in(self, journal: Journal) -> None:
         """Write down what the run says from now on; of one that has ended since it proved that it trains, how."""
         self._writing.begin(journal)
+        if self.record.said.state != RunState.STARTING:  # else it has yet to say all that
+            self._writing.about(facts=self.record.facts)
+            if not self.gone:
+                self._note("state", {"state": self.state, "cause": self.cause})
         wanted = {"type": "states", "wanted": True, "every": journal.terms.every}
         self._process.tell("states", json.dumps(wanted).encode())
         if self.gone:
             self._note_end()
+
+    @property
+    def refused_by_the_disk(self) -> bool:
+        """It is to be kept, and is not."""
+        return not self._writing.begun and self.record.unwritten is not None
 
     async def written(self) -> None:
         """Wait until all that an ended run has said is on the disk, or the disk refuses."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from ppo_scope.runs import ending
 from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.runs.ending import Cause
 from ppo_scope.runs.journal import Journal
-from ppo_scope.runs.journals import Journals
+from ppo_scope.runs.journals import Journals, write_so_far
 from ppo_scope.runs.live import LiveRun
 from ppo_scope.runs.parties import Elsewhere, Listener
 from ppo_scope.runs.pulse import STALL_AFTER
@@ -35,6 +36,8 @@ SHOWN_RUNS = 4
 """Runs that may be shown from the disk at the same time: each has a process that rests, and its memory."""
 KEPT_RUNS = 8
 """Runs that stay listed; those that train, or may, stay whatever their number."""
+DISK_AGAIN = 5.0
+"""Seconds until a disk that did not take a run is asked again."""
 AGAIN = 1.0
 """Seconds until it is looked again whether there is room."""
 TRIAL_SECONDS = 120.0
@@ -359,13 +362,27 @@ class Supervisor:
 
     async def watch(self, interval: float = 0.5) -> None:
         """Look after the runs for ever."""
+        asked = time.monotonic()
         while True:
             await asyncio.sleep(interval)
+            if time.monotonic() - asked >= DISK_AGAIN:
+                await self._keep_after_all()
+                asked = time.monotonic()
             for run in self.runs():
                 try:
                     run.look()
                 except Exception:  # whoever looks after runs has to be there the next time, too
                     logger.exception("Run %s could not be looked after.", run.id)
+
+    async def _keep_after_all(self) -> None:
+        """The runs that the disk has refused, if it takes them now."""
+        for run in [one for one in self.runs() if one.refused_by_the_disk]:
+            journal = await asyncio.to_thread(self._journals.of_refused, run.record)
+            if journal is None:
+                continue
+            write_so_far(journal, run.record)
+            run.keep_in(journal)
+            logger.warning("Run %s is kept in %s after all.", run.id, journal.folder)
 
     async def close(self) -> None:
         """Stop all runs, and at once the one that is on trial. No other one begins."""
