@@ -51,10 +51,9 @@ class Journal:
         self.terms = terms or Terms()
         self._mark = ""  # of states that come from now on
         self.folder = folder
-        with contextlib.ExitStack() as left:
+        with contextlib.ExitStack() as left, contextlib.ExitStack() as on_error:
             if create:
                 self._store = Store(folder, create=True)
-                on_error = left.enter_context(contextlib.ExitStack())
                 on_error.callback(shutil.rmtree, folder, ignore_errors=True)  # half a run is none
                 left.enter_context(held(folder))
             else:
@@ -66,8 +65,7 @@ class Journal:
             dropped = self._store.about().get("dropped", {})
             self.known = self._store.last(), self._store.changes()
             """The newest update with a row, and the changes, that were there before."""
-            if create:
-                on_error.pop_all()
+            on_error.pop_all()
             self._left = left.pop_all()
         self._dropped = {"thinned": 0, "given_up": 0, **dropped}  # states, since the run began
         self._waiting: list[tuple[Write, int]] = []  # what to do, and how many bytes of a state are in it
