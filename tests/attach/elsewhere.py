@@ -36,9 +36,9 @@ class Door:
         connection.close()
 
 
-def ask(server, method, path, body):
-    """What it answers to who may control it."""
-    door = Door(server)
+def ask(server, method, path, body, door=None):
+    """What it answers to who may control it, by what a page got at this door; else at its own."""
+    door = door or Door(server)
     connection = http.client.HTTPConnection(door.host, timeout=30)
     headers = {"Origin": door.origin, "Cookie": door.cookie, "X-PPO-Scope-Session": door.session}
     connection.request(method, path, json.dumps(body), {**headers, "Content-Type": "application/json"})

@@ -15,6 +15,7 @@ from ppo_scope.runs.reopening import forked, reopened, to_show
 from tests.attach import own_loop
 from tests.attach.elsewhere import (
     TOKEN,
+    Door,
     Loop,
     ask,
     nowhere,
@@ -69,11 +70,12 @@ def test_what_is_kept_goes_on_where_the_server_is_killed_and_begun_anew(tmp_path
         with Loop("tests.attach.own_loop", 9999, link=server.url, SLOWLY="0.005") as loop:
             id = the_run(server, state="running")["id"]
             wait_for(lambda: library.find(id).last > 3)
+            door = Door(server)
             server.kill()
             (before,) = library.runs()
             loop.process.send_signal(signal.SIGSTOP)
             server = waiting_server("--runs-dir", str(tmp_path), "--port", server.base.rpartition(":")[2].strip("/"))
-            ask(server, "POST", "/api/runs", {"open": id})
+            ask(server, "POST", "/api/runs", {"open": id}, door)  # what a page that was open has controls still
             loop.process.send_signal(signal.SIGCONT)
             run = the_run(server, state="running")
             assert (run["id"], run["stored"], run["unwritten"]) == (id, True, None)

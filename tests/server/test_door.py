@@ -47,6 +47,17 @@ def test_secrets_are_not_shown_by_accident():
     assert len({secrets.token, secrets.session, secrets.ticket}) == 3
 
 
+def test_what_a_page_has_is_of_use_after_a_restart_only_under_the_same_token_and_port():
+    def given(port, token):
+        return (secrets := Secrets.of(port, token)).session, secrets.ticket
+
+    token = "a-token-that-was-given-to-it"
+    assert given(8000, token) == given(8000, token)
+    all_of_them = [one for where in ((8000, token), (8001, token), (8000, token + "x")) for one in given(*where)]
+    assert len(set(all_of_them)) == 6 and not any(token in one for one in all_of_them)
+    assert given(8000, None) != given(8000, None)
+
+
 @pytest.mark.parametrize("path", ["/", "/api/runs", "/vendor/plotly.min.js", "/missing"])
 def test_security_headers_are_everywhere(scripted, path):
     _, headers, _ = scripted.request("GET", path)

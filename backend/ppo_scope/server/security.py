@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 import secrets
@@ -54,6 +55,8 @@ def headers(embedders: Sequence[str] = ()) -> dict[str, str]:
     }
 
 
+ROUNDS = 100_000
+"""Of hashing a token that was given: 30 ms for each of two secrets."""
 SESSION_HEADER = "x-ppo-scope-session"
 """In which the page's script sends the secret with a request; on a websocket, the first message has it."""
 
@@ -69,7 +72,8 @@ def _secret() -> str:
 class Secrets:
     """What tells a controller from a viewer: the token of the printed link, exchanged for a cookie and a secret.
 
-    All are new with every start of the server. Neither opens anything without the other: the browser shows the cookie
+    All are new with every start of the server, unless its token was given: then they follow from that, and a page that
+    was open before controls again by itself. Neither opens anything without the other: the browser shows the cookie
     to every server on this machine, whatever its port, and hides it from scripts; the secret is sent by the page's
     script only, and only to its own origin. The port is in the cookie's name so that two servers can have one each.
     """
@@ -79,6 +83,18 @@ class Secrets:
     session: str = field(default_factory=_secret, repr=False)
     ticket: str = field(default_factory=_secret, repr=False)
     """The cookie's value."""
+
+    @classmethod
+    def of(cls, port: int, token: str | None) -> Secrets:
+        """All of them anew, or those that belong to this token at this port."""
+        if token is None:
+            return cls(port)
+        # Slow, for a person may have chosen it, and every server on this machine is shown the cookie.
+        session, ticket = (
+            hashlib.pbkdf2_hmac("sha256", token.encode(), f"ppo-scope {port} {what}".encode(), ROUNDS).hex()
+            for what in ("session", "ticket")
+        )
+        return cls(port, token, session, ticket)
 
     @property
     def cookie(self) -> str:

@@ -121,7 +121,7 @@ def serve(
         print(f"ppo-scope: {problem}", file=sys.stderr)
         return 2
     port, name = listener.getsockname()[1], _bracketed(host)
-    secrets, capacity = Secrets(port, token) if token else Secrets(port), make_capacity()
+    secrets, capacity = Secrets.of(port, token), make_capacity()
 
     async def send(supervisor: Supervisor) -> None:
         assert errand is not None
