@@ -158,6 +158,8 @@ export interface Connection {
   retryAt: number | null;
   /** Why the server has closed it, where it has said so. */
   reason?: string;
+  /** It is open, and nothing has come for a while: nobody knows how things are now. */
+  quiet?: boolean;
 }
 
 /** What the last `state` message said; of a recording, what it comes to. */

@@ -612,7 +612,7 @@ export interface ErrorTold {
   detail: string | null;
 }
 
-/** A sign of life, every 5 seconds. */
+/** A sign of life, every 2 seconds. */
 export interface HeartbeatTold {
   type: "heartbeat";
 }

@@ -11,7 +11,7 @@ export const OLDEST_RECORDED = 2;
 export const LENGTH_BYTES = 8;
 
 /** Seconds between two signs of life of the server. */
-export const HEARTBEAT = 5;
+export const HEARTBEAT = 2;
 
 /** Carries the secret of unsafe requests. */
 export const SESSION_HEADER = "x-ppo-scope-session";

@@ -4,7 +4,9 @@ import { CLOSE, HEARTBEAT } from "../wire.js";
 
 /** @import { Said, Told } from "../wire-types.js" */
 
-const SILENCE = 3 * HEARTBEAT * 1000; // three missing ones mean that the server is gone
+const SILENCE = 15_000; // the server is gone
+/** Seconds without a word, not even a second heartbeat, after which that is said. */
+export const QUIET = 2.5 * HEARTBEAT;
 const SHORTEST = 500;
 const LONGEST = 15_000;
 
@@ -26,6 +28,7 @@ export function backoff(attempt, random) {
  * @property {(message: Told) => void} onMessage
  * @property {(frame: ArrayBuffer) => void} onFrame
  * @property {() => void} onOpen
+ * @property {(quiet: boolean) => void} onQuiet nothing has been heard for `QUIET` seconds; or something is again
  * @property {(retryAt: number, reason: string) => void} onLost the time of the next attempt, on performance.now()'s clock, and the server's reason
  */
 
@@ -34,6 +37,8 @@ export class Socket {
   #socket = null;
   #attempt = 0;
   #heard = 0;
+  /** Seconds since then, of those in which this page had time to hear something: a busy page takes no server for silent. */
+  #silent = 0;
   #closed = false;
   /** @type {Handlers} */
   #handlers;
@@ -55,7 +60,7 @@ export class Socket {
     const socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
-    this.#heard = performance.now();
+    this.#hear();
     socket.onopen = () => {
       if (socket !== this.#socket) return;
       this.send(this.#handlers.greeting());
@@ -63,7 +68,7 @@ export class Socket {
     };
     socket.onmessage = (event) => {
       if (socket !== this.#socket) return;
-      this.#heard = performance.now();
+      this.#hear();
       if (typeof event.data !== "string") this.#handlers.onFrame(event.data);
       else this.#receive(JSON.parse(event.data));
     };
@@ -110,9 +115,18 @@ export class Socket {
     this.connect();
   }
 
+  #hear() {
+    this.#heard = performance.now();
+    if (this.#silent >= QUIET) this.#handlers.onQuiet(false);
+    this.#silent = 0;
+  }
+
   #checkSilence() {
     const socket = this.#socket;
-    if (!socket || performance.now() - this.#heard < SILENCE) return;
+    if (!socket) return;
+    this.#silent += 1;
+    if (this.#silent === QUIET) this.#handlers.onQuiet(true);
+    if (performance.now() - this.#heard < SILENCE) return;
     // A dead peer never completes the closing handshake, so onclose could come minutes later.
     this.#lost();
     socket.close();

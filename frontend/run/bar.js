@@ -40,6 +40,8 @@ const CONNECTIONS = {
   outdated: "reload the page",
 };
 
+const QUIET = "no sign of life";
+
 /**
  * @typedef {object} BarActions
  * @property {() => void} play
@@ -177,15 +179,15 @@ export function createBar(root, state, actions, runs) {
     buttons.restart.button.style.visibility = needsExplaining(state) && !losesTraining(state) ? "hidden" : "";
     giveBack();
     if (!losesTraining(state) || buttons.restart.button.disabled) confirm.close();
-    setText(link, CONNECTIONS[state.connection.state]);
-    setAttribute(link, "data-connection", state.connection.state);
+    setText(link, state.connection.quiet ? QUIET : CONNECTIONS[state.connection.state]);
+    setAttribute(link, "data-connection", state.connection.quiet ? "quiet" : state.connection.state);
   }
 
   /** @param {State} state */
   function drawRun(state) {
     const { run, snapshot, connection } = state;
     const now = runState(state);
-    const connected = connection.state === "open";
+    const connected = connection.state === "open" && !connection.quiet;
     const title = run ? `${titleOf({ ...run, environment: inParts(run.environment ?? "").id })} · PPO Scope` : "PPO Scope";
     if (document.title !== title) document.title = title;
     const word = now === "running" && state.status?.pausing ? "pausing" : standsInWords(state) || standing(state);

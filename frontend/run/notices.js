@@ -126,8 +126,8 @@ export function createNotices(root, state, { takeControl, restart, begin, adopt,
 
   /** @param {State} state */
   function draw(state) {
-    const { state: connection } = state.connection;
-    setHidden(lost, connection !== "lost");
+    const { state: connection, quiet } = state.connection;
+    setHidden(lost, connection !== "lost" && !quiet);
     if (!lost.hidden) setText(lost, lostText(state));
     setHidden(outdated, connection !== "outdated");
     setHidden(held, state.held === null || connection !== "open");
@@ -258,6 +258,7 @@ function allow(button, reason, title) {
 function lostText({ connection, snapshot }) {
   const picture = snapshot ? ` What you see is the last that arrived, update ${count(snapshot.header.update)}.` : "";
   const wait = Math.ceil(((connection.retryAt ?? 0) - performance.now()) / 1000);
+  if (connection.quiet) return `Nothing is heard from the server.${picture} Training may go on, or not. As soon as it answers, this page goes on.`;
   const next = wait > 0 ? `Trying again in ${wait}\u00a0s.` : "Trying again…";
   if (connection.reason) return `${connection.reason}${picture} ${next}`;
   return `The connection to the server is lost.${picture} If the server still runs, so does the training. ${next}`;

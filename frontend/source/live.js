@@ -68,6 +68,11 @@ export function createLive(store, { client, run = null, heard, failed }) {
         console.error("a frame could not be read:", error);
       }
     },
+    onQuiet(quiet) {
+      if (state.connection.state !== "open") return;
+      state.connection = { ...state.connection, quiet };
+      touch("connection");
+    },
     onLost(retryAt, reason) {
       commands.abandon();
       if (state.connection.state === "outdated") return;

@@ -582,3 +582,27 @@ def test_runs_of_a_sweep_are_told_apart_by_what_is_varied_whichever_is_at_hand(m
         " return [...runs.map((own) => m.variedInWords(own, runs)), m.variedInWords(runs[0], [runs[0]])];",
     )
     assert found == ["clip range 0.1", "clip range 0.1", "clip range 0.3", ""]
+
+
+# --- net/socket.js
+
+SILENCE = """
+const said = [], seconds = [], [Real, interval] = [window.WebSocket, window.setInterval];
+window.setInterval = (second) => seconds.push(second);
+window.WebSocket = class { constructor() { window.theirs = this; } };
+const nothing = () => {};
+const socket = new m.Socket({ onMessage: nothing, onLost: nothing, onQuiet: (quiet) => said.push(quiet) });
+const pass = (count) => { for (let n = 0; n < count; n++) seconds[0](); return said.join(); };
+const hear = () => { window.theirs.onmessage({ data: '{"type": "heartbeat"}' }); return said.join(); };
+pass(2 * m.QUIET);
+socket.connect();
+[window.WebSocket, window.setInterval] = [Real, interval];
+return [m.QUIET, pass(m.QUIET - 1), hear(), pass(m.QUIET - 1), pass(1), pass(3), hear(), hear()];
+"""
+
+
+def test_a_silent_server_is_noticed_in_the_seconds_in_which_a_page_could_have_heard_it(modules):
+    """Not by the clock: a page that was busy for long has yet to look at what has come."""
+    quiet, *said = modules("net/socket.js", SILENCE)
+    assert quiet == 5
+    assert said == ["", "", "", "true", "true", "true,false", "true,false"]

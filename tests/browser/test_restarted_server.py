@@ -108,3 +108,16 @@ def test_a_page_that_is_turned_away_says_why(stage):
     played.turn_away("full: as many pages watch as there is room for.")
     played.sees("full: as many pages watch as there is room for.")
     assert "The connection to the server is lost" not in played.text()
+
+
+def test_a_server_that_gives_no_sign_of_life_is_said_to_be_silent_until_it_does(stage):
+    played = stage(query="?panels=clip-mask")
+    link = played.page.locator(".connection")
+    until(lambda: link.text_content() == "connected")
+    played.page.evaluate("clearInterval(window.played.socket.beat)")
+    played.sees("Nothing is heard from the server. What you see is the last that arrived, update 3.")
+    assert "was paused" in played.text() and link.text_content() == "no sign of life"
+    assert played.page.get_by_role("button", name="Play", exact=True).is_enabled(), "it may hear"
+    played.say("heartbeat")
+    until(lambda: "Nothing is heard" not in played.text() and "was paused" not in played.text())
+    assert link.text_content() == "connected"

@@ -25,7 +25,7 @@ from ppo_scope.wire.messages import Resume
 from ppo_scope.wire.run import Change, Evaluation
 from ppo_scope.wire.told import Ack, AwaitedTold, ErrorTold, RunsTold
 
-HEARTBEAT = 5.0
+HEARTBEAT = 2.0
 """Seconds between two signs of life towards the pages."""
 LISTED = 0.5
 """Seconds between two lists of the runs."""

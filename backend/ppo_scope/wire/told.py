@@ -160,7 +160,7 @@ class ErrorTold(TypedDict):
 
 
 class HeartbeatTold(TypedDict):
-    """A sign of life, every 5 seconds."""
+    """A sign of life, every 2 seconds."""
 
     type: Literal["heartbeat"]
 
