@@ -6,7 +6,7 @@ import { CLOSE, HEARTBEAT } from "../wire.js";
 
 const SILENCE = 15_000; // the server is gone
 /** Seconds without a word, not even a second heartbeat, after which that is said. */
-export const QUIET = 2.5 * HEARTBEAT;
+export const QUIET = Math.ceil(2.5 * HEARTBEAT);
 const SHORTEST = 500;
 const LONGEST = 15_000;
 
