@@ -35,12 +35,18 @@ def lines():
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_lines_put_in_where_they_say_show_what_the_script_does(name, lines, tmp_path, monkeypatch):
-    minibatches, layout, *settings = SHAPES[name]
     plain = run_with(SCRIPTS / f"{name}.py", monkeypatch)
     script = tmp_path / f"{name}.py"
     script.write_text(inserted((SCRIPTS / f"{name}.py").read_text(), lines[name]))
     scopes, variables = run_with(script, monkeypatch)
     (scope,) = scopes
+    shows(scope, name)
+    assert all(map(torch.equal, plain[1]["weights"], variables["weights"])), "it trains as without them"
+
+
+def shows(scope, name):
+    """It was told what a script of this shape does."""
+    minibatches, layout, *settings = SHAPES[name]
     assert [len(update.minibatches) for update in scope.updates] == [minibatches] * 3
     assert scope.rollout_layout == layout and not scope.watcher.off
     facts = scope.updates[-1].settings
@@ -48,7 +54,6 @@ def test_the_lines_put_in_where_they_say_show_what_the_script_does(name, lines, 
     assert {name: getattr(facts, name) for name in TOLD if name in facts.told} == pytest.approx(known)
     for update in scope.updates:
         assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
-    assert all(map(torch.equal, plain[1]["weights"], variables["weights"])), "it trains as without them"
 
 
 LOSS = """
@@ -188,7 +193,8 @@ def test_where_it_is_not_known_what_minibatches_are_taken_from_that_is_to_be_fil
 def advice_to(folder, text):
     """What is said of a script that has not run."""
     (folder / "mine.py").write_text(text)
-    return advice_of(str(folder / "mine.py"), [])
+    advice = advice_of(str(folder / "mine.py"), [])
+    return None if advice is None else advice.lines
 
 
 @pytest.mark.parametrize(
@@ -258,7 +264,7 @@ def test_which_of_the_two_is_the_policys_is_seen_by_its_gradient(tmp_path):
 
 
 def test_what_is_not_known_is_left_to_fill_in_and_said_to_be(lines):
-    assert "rewards=...,  # to fill in" in advice_of(str(SCRIPTS / "generator.py"), []), "of what has not run"
+    assert "rewards=...,  # to fill in" in advice_of(str(SCRIPTS / "generator.py"), []).lines, "of what has not run"
     assert all("to fill in" not in one for one in lines.values())
     assert "# dones=…: [M, N], ends of episodes" in lines["two_optimizers"]
 

@@ -31,6 +31,13 @@ class Piece(NamedTuple):
     beside: int
     """The line that they stand as far to the right as."""
 
+    def indented(self, lines: Sequence[str]) -> list[str]:
+        """The code as it stands among the lines of the file."""
+        beside = lines[self.beside - 1] if self.beside else ""
+        indent = beside[: len(beside) - len(beside.lstrip())]
+        code = [one.replace("    ", "\t") for one in self.code] if "\t" in indent else self.code
+        return [indent + one if one else one for one in code]
+
 
 class Draft:
     """Of one file."""
