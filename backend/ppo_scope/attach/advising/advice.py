@@ -39,8 +39,6 @@ class Advice(NamedTuple):
     """So with what collects what it is told elsewhere."""
     lines: str
     """The pieces, each with its place before it."""
-    distributions: frozenset[str]
-    """Variables that hold a distribution of torch's."""
 
     @property
     def open(self) -> list[str]:
@@ -124,13 +122,7 @@ def advice_of(path: str, frames: Sequence[FrameType]) -> Advice | None:
     pieces = [_beginning(draft), *draft.besides, before, *minibatch, after]
     pieces.sort(key=lambda one: (one.line, one.after))
     lines = "\n\n".join(_written(source, piece, Path(path).name) for piece in pieces)
-    return Advice(path, source.text, pieces, draft.scope, draft.told, lines, _distributions(frames))
-
-
-def _distributions(frames: Sequence[FrameType]) -> frozenset[str]:
-    """Variables of these functions whose `entropy` and `log_prob` are torch's own: to ask them changes nothing."""
-    held = {name: type(value) for frame in frames for name, value in frame.f_locals.items()}
-    return frozenset(name for name, kind in held.items() if kind.__module__.startswith("torch.distributions."))
+    return Advice(path, source.text, pieces, draft.scope, draft.told, lines)
 
 
 def _beginning(draft: Draft) -> Piece:

@@ -83,8 +83,8 @@ def _close_at_exec(*, except_for: int | None) -> None:
 
 
 def _written(advice: Advice) -> str:
-    path, text, distributions = str(Path(advice.path).resolve()), _digest(advice.text), sorted(advice.distributions)
-    return json.dumps(advice._asdict() | {"path": path, "text": text, "distributions": distributions})
+    path, text = str(Path(advice.path).resolve()), _digest(advice.text)
+    return json.dumps(advice._asdict() | {"path": path, "text": text})
 
 
 def _read(handed: str) -> Advice | None:
@@ -94,7 +94,7 @@ def _read(handed: str) -> Advice | None:
     if _digest(text) != told["text"]:
         return None
     pieces = [Piece(*one) for one in told["pieces"]]
-    return Advice(**{**told, "text": text, "pieces": pieces, "distributions": frozenset(told["distributions"])})
+    return Advice(**{**told, "text": text, "pieces": pieces})
 
 
 def _digest(text: str) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
 
 from ppo_scope.attach.connecting.address import given
 from ppo_scope.attach.connecting.script_news import tell
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 FAILED = "A line that was put in has failed, and nothing more is shown; the training goes on. ({kind}: {error})"
 
+NOT_ASKED = "a {kind} would be asked once more than the script does: put what it answers into a variable"
+
 
 class Guard:
     """Of this process."""
@@ -27,6 +33,18 @@ class Guard:
         """Those that were put in; empty: none were."""
         self.script = ""
         """Into which."""
+
+    def asked(self, held: Any) -> Any:
+        """What may be asked once more than the script does, so that nothing comes of it.
+
+        Raises:
+            TypeError: it is not known what that would do.
+        """
+        if isinstance(held, nn.Module):
+            return lambda *given, **named: _answer(held, given, named)
+        if type(held).__module__.startswith("torch.distributions."):
+            return held  # whose `entropy` and `log_prob` draw nothing
+        raise TypeError(NOT_ASKED.format(kind=type(held).__name__))
 
     def failed(self, scope: Scope | None) -> None:
         """In a handler of what one of them has raised."""
@@ -41,6 +59,17 @@ class Guard:
     def end(self) -> None:
         """Its run was ended on the page: the script ends as it does."""
         raise SystemExit(0)
+
+
+def _answer(module: nn.Module, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    """Of a module that is asked by us: no generator moves on, and running statistics stay what they are."""
+    before = [(one, one.clone()) for one in module.buffers()]
+    with torch.no_grad(), torch.random.fork_rng():
+        answer = module(*given, **named)
+        for one, was in before:
+            if not torch.equal(one, was):
+                one.copy_(was)
+    return answer
 
 
 GUARD = Guard()

@@ -1,4 +1,6 @@
-"""What a script has computed is not computed once more to be told: it is kept where the script does so."""
+"""What a script has computed is not computed once more to be told: it is kept where the script does so. What it
+computes later, or in the statement itself, is asked so that nothing comes of it (`Guard.asked`).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,13 @@ from collections.abc import Collection, Iterator, Mapping
 
 from ppo_scope.attach.advising.tree import HARMLESS, Function, Loop, name_called
 
+GUARD = "__ppo_scope__"
+"""What it is called in the script that an error in our lines is told."""
 KEPT = "__ppo_scope_{number}__"
 OF_ARRAYS = {*HARMLESS, "sum", "mean", "swapaxes"}
 OF_LISTS = {"len", "range", "globals"}
 ASKED = ("entropy", "log_prob")
-"""Of a distribution of torch's, which draws nothing for it."""
+"""Of a distribution."""
 APART = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp)
 """In these an expression is computed by itself, several times or perhaps not at all."""
 SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
@@ -19,54 +23,77 @@ WITH = (ast.With, ast.AsyncWith)
 Parents = dict[ast.AST, ast.AST]
 
 
-def keep(
-    tree: ast.Module, ours: Collection[ast.AST], own: Collection[str], distributions: Collection[str]
-) -> ast.Call | None:
-    """Put names in the place of calls in our statements that would run the script's own code once more; the first of
-    which nothing is computed before.
+def keep(tree: ast.Module, ours: Collection[ast.AST], own: Collection[str]) -> ast.Call | None:
+    """Put names in the place of calls in our statements that would run the script's own code once more; the first that
+    can neither be kept nor asked.
 
     Args:
         tree: the file with our statements.
         ours: those, and those in them.
         own: names whose methods are ours.
-        distributions: names of distributions of torch's.
     """
     parents: Parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
     kept: dict[ast.expr, str] = {}
     for statement in ours:
         if parents[statement] in ours:
             continue
-        for call in list(_calls_in(statement, own, distributions)):
+        for call in list(_calls_in(statement, own)):
             found = _computed_before(call, statement, parents)
             if found is None:
-                return call
+                if (held := _asked(call)) is None:
+                    return call
+                _put(_checked(held), held, parents)
+                continue
             if found not in kept:
                 kept[found] = KEPT.format(number=len(kept) + 1)
-                named = ast.copy_location(ast.NamedExpr(ast.Name(kept[found], ast.Store()), found), found)
-                ast.copy_location(named.target, found)
-                _put(named, found, parents)
+                name = ast.copy_location(ast.Name(kept[found], ast.Store()), found)
+                _put(ast.copy_location(ast.NamedExpr(name, found), found), found, parents)
             _put(ast.copy_location(ast.Name(kept[found], ast.Load()), call), call, parents)
     return None
 
 
-def _calls_in(node: ast.AST, own: Collection[str], distributions: Collection[str]) -> Iterator[ast.Call]:
+def _calls_in(node: ast.AST, own: Collection[str]) -> Iterator[ast.Call]:
     """That are the script's own, the outermost."""
-    if isinstance(node, ast.Call) and not _tells_only(node, own, distributions):
+    if isinstance(node, ast.Call) and not _tells_only(node, own):
         yield node
         return
     for inner in ast.iter_child_nodes(node):
-        yield from _calls_in(inner, own, distributions)
+        yield from _calls_in(inner, own)
 
 
-def _tells_only(call: ast.Call, own: Collection[str], distributions: Collection[str]) -> bool:
+def _asked(call: ast.Call) -> ast.expr | None:
+    """What has to be one that can be asked without anything coming of it, a module or a distribution; None: another
+    call is in it.
+    """
+    inside = (one for one in ast.walk(call) if one is not call)
+    if any(isinstance(one, ast.Call) and not _is_of_arrays(one) for one in inside):
+        return None
+    of = call.func
+    return of.value if isinstance(of, ast.Attribute) and of.attr in ASKED else of
+
+
+def _checked(held: ast.expr) -> ast.Call:
+    """It, where it is one; else that is an error."""
+    guard = ast.Name(GUARD, ast.Load())
+    asked = ast.Attribute(guard, "asked", ast.Load())
+    found = ast.Call(asked, [held], [])
+    for one in (guard, asked, found):
+        ast.copy_location(one, held)
+    return found
+
+
+def _tells_only(call: ast.Call, own: Collection[str]) -> bool:
     """Whether it is ours, or changes nothing."""
     name, of = name_called(call), call.func
     if isinstance(of, ast.Name):
         return name in OF_LISTS
     if not isinstance(of, ast.Attribute):
         return False
-    holder = of.value.id if isinstance(of.value, ast.Name) else None
-    return name in OF_ARRAYS or holder in own or (name in ASKED and holder in distributions)
+    return _is_of_arrays(call) or (isinstance(of.value, ast.Name) and of.value.id in own)
+
+
+def _is_of_arrays(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in OF_ARRAYS
 
 
 def _computed_before(call: ast.Call, statement: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> ast.expr | None:

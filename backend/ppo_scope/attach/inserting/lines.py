@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ppo_scope.attach.advising.advice import Advice
-from ppo_scope.attach.inserting.keeping import keep
+from ppo_scope.attach.inserting.keeping import GUARD, keep
 
-GUARD = "__ppo_scope__"
 IMPORTED = f"from ppo_scope.attach.inserting.guard import GUARD as {GUARD}"
 GUARDED = f"if {GUARD}.on:"
 CROWDED = "line {line} has several statements, and the lines go between them"
@@ -50,7 +49,7 @@ def tree_with(advice: Advice) -> ast.Module:
     if ast.dump(less) != ast.dump(bare):
         raise NotInserted(OTHERWISE)
     ours = [one for one in ast.walk(tree) if _is_ours(one, lines)]
-    again = keep(tree, ours, {"ppo_scope", GUARD, advice.scope, advice.told}, advice.distributions)
+    again = keep(tree, ours, {"ppo_scope", GUARD, advice.scope, advice.told})
     for node in ast.walk(tree):
         _put_back(node, lines)
     if again is not None:
