@@ -12,7 +12,7 @@ import torch
 from ppo_scope.attach.advising.advice import Adviser, advice_of
 from ppo_scope.attach.single_file.lookout import Lookout
 from tests.attach import one_file
-from tests.attach.advised import advised, inserted, looking, run_with
+from tests.attach.advised import advice_for, advised, inserted, looking, run_with
 from tests.attach.elsewhere import set_nowhere
 
 SCRIPTS = Path(__file__).with_name("own_scripts")
@@ -277,12 +277,35 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("own", "changed", "sign"), CHANGES, ids=["scaled", "added to"])
-def test_where_rewards_are_not_the_environments_own_any_more_is_said(own, changed, sign, lines, tmp_path):
-    assert "as they are before line" not in lines["with_buffer"]
+def test_rewards_that_are_changed_are_told_as_the_environment_gives_them(
+    own, changed, sign, lines, tmp_path, monkeypatch
+):
+    assert "own_rewards" not in lines["with_buffer"]
     text = (SCRIPTS / "with_buffer.py").read_text().replace(own, changed)
     (tmp_path / "mine.py").write_text(text)
     line = next(number for number, one in enumerate(text.splitlines(), 1) if sign in one)
-    assert f"the environment's own: as they are before line {line} changes them" in advised(tmp_path / "mine.py")
+    told = advised(tmp_path / "mine.py")
+    assert f"as the environment gives them, before line {line} changes them" in told
+    (tmp_path / "with.py").write_text(inserted(text, told))
+    (scope,), _ = run_with(tmp_path / "with.py", monkeypatch)
+    shows(scope, "with_buffer")
+    assert all((update.rollout.rewards == 1.0).all() for update in scope.updates), "CartPole pays 1 a step"
+
+
+ONE_BY_ONE = (
+    "            for one in (self.env, ):\n                self.state, paid, dead, late, _ = one.step(move.item())"
+)
+TWICE = "self.state, paid, dead, late, _ = self.env.step(move.item())\n            " * 2
+STEPS = "            self.state, paid, dead, late, _ = self.env.step(move.item())"
+
+
+@pytest.mark.parametrize(("stepped", "seen"), [(ONE_BY_ONE, True), (f"            {TWICE}", False)])
+def test_where_it_is_not_seen_that_rewards_come_as_a_rollout_has_them_they_are_to_be_looked_at(stepped, seen, tmp_path):
+    text = (SCRIPTS / "with_buffer.py").read_text().replace(STEPS, stepped).replace(*CHANGES[0][:2])
+    (tmp_path / "mine.py").write_text(text)
+    advice = advice_for(tmp_path / "mine.py")
+    assert advice.open == ([] if seen else ["rewards"])
+    assert ("the environment's own: as they are before line" in advice.lines) is not seen
 
 
 def test_names_that_a_script_has_are_left_to_it_and_its_tabs_are_kept(tmp_path):

@@ -134,7 +134,8 @@ def _beginning(draft: Draft) -> Piece:
             break
         line = one.end_lineno or one.lineno
     told = [f"{draft.told} = {{}}"] if draft.telling else []
-    return Piece(line, True, ["import ppo_scope", "", f"{draft.scope} = None", *told], 0)
+    given = [f"{draft.given} = []"] if draft.given is not None else []
+    return Piece(line, True, ["import ppo_scope", "", f"{draft.scope} = None", *told, *given], 0)
 
 
 def _written(source: Source, piece: Piece, file: str) -> str:
