@@ -22,7 +22,7 @@ LONGEST_WORDS = 60
 INSTALLED = {"site-packages", "dist-packages"}
 NEAREST = 8
 """Callers of `backward` that are looked at."""
-LOOKED_AT = (AS_ONE, CHANGED.partition("{")[0])
+LOOKED_AT = CHANGED.partition("{")[0]
 """What is said of an argument that is known, and to be looked at all the same."""
 
 
@@ -33,10 +33,8 @@ class Advice(NamedTuple):
     text: str
     """That the file had when it was read."""
     pieces: Sequence[Piece]
-    scope: str
-    """What the Scope is called in them."""
-    told: str
-    """So with what collects what it is told elsewhere."""
+    names: Sequence[str]
+    """What they call the Scope, and whatever else is theirs."""
     lines: str
     """The pieces, each with its place before it."""
 
@@ -48,7 +46,7 @@ class Advice(NamedTuple):
 
 
 def _is_open(value: str) -> bool:
-    return value.startswith(TO_FILL_IN) or any(one in value for one in LOOKED_AT)
+    return value.startswith(TO_FILL_IN) or LOOKED_AT in value
 
 
 class Adviser:
@@ -122,7 +120,7 @@ def advice_of(path: str, frames: Sequence[FrameType]) -> Advice | None:
     pieces = [_beginning(draft), *draft.besides, before, *minibatch, after]
     pieces.sort(key=lambda one: (one.line, one.after))
     lines = "\n\n".join(_written(source, piece, Path(path).name) for piece in pieces)
-    return Advice(path, source.text, pieces, draft.scope, draft.told, lines)
+    return Advice(path, source.text, pieces, [draft.scope, draft.told, *([draft.given] if draft.given else [])], lines)
 
 
 def _beginning(draft: Draft) -> Piece:

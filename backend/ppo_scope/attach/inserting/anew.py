@@ -57,7 +57,7 @@ class Beginning:
             with contextlib.suppress(Exception):
                 stream.flush()
         logging.shutdown()
-        handed = _written(advice)
+        handed = written(advice)
         lifeline = self._variables.get(child.VARIABLE)
         _close_at_exec(except_for=None if lifeline is None else int(lifeline))
         os.chdir(self._folder)
@@ -82,7 +82,8 @@ def _close_at_exec(*, except_for: int | None) -> None:
                 os.set_inheritable(number, number == except_for)
 
 
-def _written(advice: Advice) -> str:
+def written(advice: Advice) -> str:
+    """As it is handed on."""
     path, text = str(Path(advice.path).resolve()), _digest(advice.text)
     return json.dumps(advice._asdict() | {"path": path, "text": text})
 

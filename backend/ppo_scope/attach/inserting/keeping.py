@@ -32,6 +32,7 @@ def keep(tree: ast.Module, ours: Collection[ast.AST], own: Collection[str]) -> a
         ours: those, and those in them.
         own: names whose methods are ours.
     """
+    functions = {one.name for one in ast.walk(tree) if isinstance(one, Function)}
     parents: Parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
     kept: dict[ast.expr, str] = {}
     for statement in ours:
@@ -40,7 +41,7 @@ def keep(tree: ast.Module, ours: Collection[ast.AST], own: Collection[str]) -> a
         for call in list(_calls_in(statement, own)):
             found = _computed_before(call, statement, parents)
             if found is None:
-                if (held := _asked(call)) is None:
+                if name_called(call) in functions or (held := _asked(call)) is None:
                     return call
                 _put(_checked(held), held, parents)
                 continue

@@ -49,7 +49,7 @@ def tree_with(advice: Advice) -> ast.Module:
     if ast.dump(less) != ast.dump(bare):
         raise NotInserted(OTHERWISE)
     ours = [one for one in ast.walk(tree) if _is_ours(one, lines)]
-    again = keep(tree, ours, {"ppo_scope", GUARD, advice.scope, advice.told})
+    again = keep(tree, ours, {"ppo_scope", GUARD, *advice.names})
     for node in ast.walk(tree):
         _put_back(node, lines)
     if again is not None:
@@ -68,7 +68,7 @@ def _lines_with(advice: Advice, bare: ast.Module) -> Iterator[Line]:
         yield from (Line(own[place], place + 1, False) for place in range(done, until))
         done = until
         code = piece.indented(own)
-        put = _guarded(code, advice.scope) if number else [IMPORTED, *code]  # the first is of the module's beginning
+        put = _guarded(code, advice.names[0]) if number else [IMPORTED, *code]  # the first is of the module's beginning
         yield from (Line(text, max(piece.line, 1), True) for text in put)
     yield from (Line(own[place], place + 1, False) for place in range(done, len(own)))
 
