@@ -91,8 +91,8 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
-    head,
     inserted,
+    head,
     list,
     shelf.element,
     h(
