@@ -11,10 +11,12 @@ import importlib
 import os
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ppo_scope.attach import child
+from ppo_scope.attach.advising.advice import Advice
 from ppo_scope.attach.connecting.address import given
 from ppo_scope.attach.connecting.script_news import tell
 from ppo_scope.attach.inserting.anew import Beginning
@@ -60,7 +62,7 @@ def main(arguments: list[str]) -> None:
     here = os.getpid()
     inserter = Inserter(beginning, script, asked=inserts)
     lookout = Lookout(
-        refused=lambda why, _: _refuse(inserter, why, lookout),
+        refused=partial(_refuse, inserter),
         doubts=lambda: _doubt(inserter, lookout),
         complete=inserter.complete,
     )
@@ -101,11 +103,12 @@ def _doubt(inserter: Inserter, lookout: Lookout) -> None:
         _say_ways(inserter, SO_FAR.format(script=inserter.script, calls=lookout.calls), lookout)
 
 
-def _refuse(inserter: Inserter, why: str, lookout: Lookout) -> None:
+def _refuse(inserter: Inserter, why: str, advice: Advice | None) -> None:
     """What looks like a PPO is not shown."""
-    advice = lookout.adviser.advice
-    remedy = "" if advice is None else f"{OTHERS} {inserter.said_of(advice)}"
-    _complain(inserter.script, why, "", remedy.strip(), lookout.adviser.lines)
+    if advice is None:
+        _complain(inserter.script, why)
+    else:
+        _complain(inserter.script, why, "", f"{OTHERS} {inserter.said_of(advice)}".strip(), advice.lines)
 
 
 def _say_ways(inserter: Inserter, why: str, lookout: Lookout) -> None:

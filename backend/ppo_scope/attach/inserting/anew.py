@@ -84,14 +84,15 @@ def _close_at_exec(*, except_for: int | None) -> None:
 
 def written(advice: Advice) -> str:
     """As it is handed on."""
-    path, text = str(Path(advice.path).resolve()), _digest(advice.text)
-    return json.dumps(advice._asdict() | {"path": path, "text": text})
+    told = {"path": str(Path(advice.path).resolve()), "text": _digest(advice.text), "names": advice.names}
+    return json.dumps({**told, "pieces": advice.pieces, "lines": advice.lines})
 
 
 def _read(handed: str) -> Advice | None:
     """None: the file is another one by now."""
-    told = json.loads(handed)
-    text = Path(told["path"]).read_text(encoding="utf-8")
+    told, text = json.loads(handed), ""
+    with contextlib.suppress(OSError, ValueError):
+        text = Path(told["path"]).read_text(encoding="utf-8")
     if _digest(text) != told["text"]:
         return None
     pieces = [Piece(*one) for one in told["pieces"]]

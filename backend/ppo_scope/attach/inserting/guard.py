@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,9 @@ class Guard:
         self.on = False
         why = FAILED.format(kind=type(error).__name__, error=causes.in_a_line(error))
         say(why)
-        if scope is None or not scope.let_go({"summary": why}):
+        with contextlib.suppress(Exception):  # whatever is the matter, the script goes on
+            if scope is not None and scope.let_go({"summary": why}):
+                return
             tell(given(), ScriptNews(script=self.script, why=why[:LONGEST], lines=self.lines))
 
     def end(self) -> None:

@@ -54,11 +54,11 @@ class Lookout:
     def __init__(
         self,
         url: str | None = None,
-        refused: Callable[[str, str | None], None] = lambda why, _: say(why),
+        refused: Callable[[str, Advice | None], None] = lambda why, _: say(why),
         doubts: Callable[[], None] = lambda: None,
         complete: Callable[[Advice], None] = lambda _: None,
     ) -> None:
-        """`refused` is told why what looks like a PPO is not shown, and the lines that would show it, if there are any;
+        """`refused` is told why what looks like a PPO is not shown, and what to put into it, where that is known;
         `doubts`, once, that nothing looks like one so far; `complete`, of lines in which nothing is open.
         """
         self._url, self._told_why, self._doubts = url, refused, doubts
@@ -248,4 +248,4 @@ class Lookout:
         if self._why is not None:
             why, self._why = self._why, None
             self.adviser.look(frame)
-            self._told_why(why, self.adviser.lines)
+            self._told_why(why, self.adviser.advice)
