@@ -18,7 +18,7 @@ from ppo_scope.attach.inserting.inserter import Inserter
 from ppo_scope.attach.inserting.lines import NotInserted, tree_with
 from ppo_scope.attach.inserting.running import File, run
 from tests.attach.advised import advice_for, run_with
-from tests.attach.test_advice import LEAST, LOSS, RATIO, SCRIPTS, SHAPES, WHOLE, shows
+from tests.attach.test_advice import CHANGES, LEAST, LOSS, RATIO, SCRIPTS, SHAPES, WHOLE, shows
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,20 @@ def test_what_draws_or_remembers_trains_the_same_bits_too(name, own, other, main
     (scope,), variables = run_inserted(script, advice_for(script), main, monkeypatch)
     assert guard.GUARD.on and len(scope.updates) == 3 and scope.updates[0].minibatches[0].values is not None
     assert all(map(torch.equal, plain[1]["weights"], variables["weights"]))
+
+
+HIDDEN = ("total = paid + 0.9 * total", "total = np.add(paid, 0.9 * total)")
+
+
+@pytest.mark.parametrize(("changed", "as_given"), [(CHANGES[0][:2], "paid + 0"), (HIDDEN, "float(paid)")])
+def test_rewards_are_gathered_where_the_environment_gives_them(changed, as_given, main, monkeypatch, tmp_path):
+    text, script = (SCRIPTS / "with_buffer.py").read_text(), tmp_path / "mine.py"
+    script.write_text(text.replace(*changed))
+    advice = advice_for(script)
+    assert f"own_rewards.append({as_given})\n" in advice.lines and not advice.open
+    (scope,), _ = run_inserted(script, advice, main, monkeypatch)
+    assert guard.GUARD.on and [len(update.minibatches) for update in scope.updates] == [6] * 3
+    assert all((update.rollout.rewards == 1.0).all() for update in scope.updates), "CartPole pays 1 a step"
 
 
 BROKEN = [

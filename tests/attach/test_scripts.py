@@ -224,13 +224,14 @@ def test_a_script_begins_anew_with_the_lines_that_show_it_as_if_it_had_not_begun
         place = watching.said(r"http://\S+?/(?=#token)")[0]
         runs = json.load(urllib.request.urlopen(f"{place}api/runs", timeout=30))
         said = "".join(watching.lines)
+        begun = (tmp_path / "waits").read_text().split()
+        assert len(begun) == 2 and all(map(has_gone, begun)), "with those of the first time it is not left alone"
     assert [(run["state"], run["update"]) for run in runs] == [("finished", 3)]
     assert runs[0]["attached"]["inserted"] in said and runs[0]["settings"]["gae_lambda"] == 0.9
     assert said.count("mine.py is not shown by itself. It begins anew with the lines that show it in mine.py") == 1
     assert f"\n{digest}\n" in said, "it trains as without them"
     first, second = (tmp_path / "lives").read_text().splitlines()
     assert first == second and first.split("|")[1:] == [str(tmp_path), "None", "['--seed', '3']"]
-    assert all(has_gone(pid) for pid in (tmp_path / "waits").read_text().split())
     assert (tmp_path / "child").read_text() == "__mp_main__|False|False\n", "where it is imported anew it is as it is"
     assert (tmp_path / "mine.py").read_text() == source
 

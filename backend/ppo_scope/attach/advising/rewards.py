@@ -11,25 +11,26 @@ from ppo_scope.attach.advising.source import Source
 from ppo_scope.attach.advising.tree import Loop, called, is_pure
 
 
-def gathered(draft: Draft) -> str | None:
+def gathered(draft: Draft, *, alone: bool = False) -> str | None:
     """[M, N] of rewards, put into a list where the environment gives them; None: it is not seen that they come in this
-    order, or there are several such places.
+    order, or there are several such places. `alone`: there is one environment, as far as is known.
     """
     places = [found for node in draft.source.nodes if isinstance(node, ast.Assign) for found in _reward_in(node)]
     if len(places) != 1:
         return None
     name, statement = places[0]
     loops = draft.source.loops_around(statement)
-    alone = [_goes_through(loop, statement) for loop in loops]  # one environment after the other
-    if any(alone) and (len(loops) < 2 or alone.index(True) != len(loops) - 1):
+    turns = [_goes_through(loop, statement) for loop in loops]  # one environment after the other
+    if any(turns) and (alone or len(loops) < 2 or turns.index(True) != len(loops) - 1):
         return None
     draft.given = draft.free("own_rewards")
-    code = [f"{draft.given}.append({name} + 0)"]  # a copy, where it is an array
+    one = f"float({name})" if alone else f"{name} + 0"  # a copy, where it is an array
+    code = [f"{draft.given}.append({one})"]
     draft.besides.append(Piece(statement.end_lineno or statement.lineno, True, code, statement.lineno))
     words = f"{'np.array' if draft.has('np') else 'torch.tensor'}({draft.given})"
     if draft.rows is None or draft.rows.layout[1] == 1:
         return f"{words}.reshape(-1, 1)"
-    return f"{words}.reshape(-1, {draft.width_of(draft.rows)})" if any(alone) else words
+    return f"{words}.reshape(-1, {draft.width_of(draft.rows)})" if any(turns) else words
 
 
 def _goes_through(loop: Loop, statement: ast.Assign) -> bool:

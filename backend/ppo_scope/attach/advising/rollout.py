@@ -18,6 +18,7 @@ from ppo_scope.attach.advising.tree import Function, called, is_name
 
 OWN_REWARDS = "the environment's own: not scaled, and without γ·V(s′) in them"
 CHANGED = "the environment's own: as they are before line {line} changes them"
+OF_ONE = "as the environment gives them; those of several at once are refused by `float`"
 AS_GIVEN = "as the environment gives them, before line {line} changes them"
 ORDER = ("actions", "rewards", "log_probs", "advantages", "values", "returns", "dones", "truncated", "observations")
 UNKNOWN = {
@@ -63,6 +64,9 @@ def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
         told["rewards"] = f"{given or told['rewards']},  # {said.format(line=line)}"
     elif told["log_probs"] is not None and (draft.rows is None or draft.rows.layout[1] == 1):
         told["log_probs"] += f",  # {AS_ONE}"
+        runs = draft.log_probs is not None and draft.living.array(draft.log_probs) is not None
+        given = gathered(draft, alone=True) if runs else None
+        told["rewards"] = None if given is None else f"{given},  # {OF_ONE}"
     arguments = {name: told.get(name) or UNKNOWN.get(name) for name in ORDER}
     return {**arguments, "learning_rate": learning_rate_of(draft)}
 

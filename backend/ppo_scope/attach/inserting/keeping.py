@@ -13,7 +13,7 @@ GUARD = "__ppo_scope__"
 """What it is called in the script that an error in our lines is told."""
 KEPT = "__ppo_scope_{number}__"
 OF_ARRAYS = {*HARMLESS, "sum", "mean", "swapaxes"}
-OF_LISTS = {"len", "range", "globals"}
+OF_LISTS = {"len", "range", "float", "globals"}
 ASKED = ("entropy", "log_prob")
 """Of a distribution."""
 APART = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.BoolOp)
