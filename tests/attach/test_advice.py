@@ -316,6 +316,11 @@ def test_names_that_a_script_has_are_left_to_it_and_its_tabs_are_kept(tmp_path):
     assert sum(isinstance(one, ast.Global) and one.names == ["scope_"] for one in ast.walk(tree)) == 1
 
 
+def test_lines_are_counted_as_python_does(tmp_path):
+    lines = advice_to(tmp_path, f"\x0c\n{LOSS.format(RATIO, LEAST, WHOLE)}")
+    assert "before line 8, `for _ in range(3):`" in lines and "\n    global scope\n" in lines
+
+
 def test_a_script_that_is_found_is_not_read(monkeypatch):
     looked, lookout = [], Lookout()
     monkeypatch.setattr(Adviser, "look", lambda _, frame: looked.append(frame))
