@@ -262,6 +262,8 @@ export interface Attached {
   began: { [name: string]: SettingValue | undefined };
   /** How the loss that it trains on differs from L, in words; empty where it does not. */
   loss?: string;
+  /** The lines that were put into its script to have it shown, in memory, and where; empty: none were. */
+  inserted?: string;
   /** How many times `target_kl` the KL may be before it ends an update's epochs; null where nobody knows. */
   kl_margin?: number | null;
   /** Whether ε is the clip range of V as well, where V is clipped. */

@@ -5,6 +5,7 @@ import { inParts, fullTitleOf, scriptOf, titleOf } from "../state/called.js";
 import { isGone, runState } from "../state/ended.js";
 import { count } from "../state/format.js";
 import { createConfirm } from "../ui/confirm.js";
+import { createCopyable } from "../ui/copyable.js";
 import { h, icon, setAttribute, setHidden, setText } from "../ui/dom.js";
 import { forkedFrom, hereAt, lineageInWords } from "../state/lineage.js";
 import { whyNoControl, whyNothingBeside } from "../state/permission.js";
@@ -17,6 +18,9 @@ import { COMES, LEAVES, createShelf } from "./shelf.js";
 
 /** @import { Parent, RunBrief, SettingValues, State } from "../types.js" */
 /** @import { Shelves } from "./shelf.js" */
+
+/** That it is shown by lines that were put in. @param {State["run"]} run */
+const insertionInWords = (run) => run?.attached?.inserted && "lines put in";
 
 const DOWN = "M3 5.5h10L8 11z";
 
@@ -81,9 +85,13 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   const whyNot = () => whyNothingBeside(state);
   const shelf = createShelf({ ...kept, part, beside: isBeside, whyNot, atHand: () => state.run?.id ?? null }, () => close());
   const head = h("h3", { class: "runs-head" }, "On this server");
+  const lines = createCopyable("Lines that were put into the script");
+  const insertion = h("summary", {});
+  const inserted = h("details", { class: "runs-inserted", ontoggle: () => fit() }, insertion, lines.element);
   const sheet = h(
     "div",
     { class: "panels-sheet runs-sheet", id: "runs-sheet", role: "group", "aria-label": "Runs" },
+    inserted,
     head,
     list,
     shelf.element,
@@ -120,6 +128,14 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
       },
       () => {},
     ); // then the list stays without what differs
+  }
+
+  /** Which lines were put into the script of the run at hand. */
+  function drawInserted() {
+    const told = state.run?.attached?.inserted || null;
+    setHidden(inserted, told === null);
+    setText(insertion, `Lines that were put into ${scriptOf(state.run)}, in memory, to show it`);
+    lines.show(told);
   }
 
   function drawList() {
@@ -193,7 +209,9 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     setText(environment, what);
     const where = run?.attached?.library ?? (run?.kept ? "from the disk" : device(run?.device ?? ""));
     const about = run
-      ? [script && id, run.seed === null ? "" : `seed ${run.seed}`, where, run.attached?.loss, module].filter(Boolean).join(" · ")
+      ? [script && id, run.seed === null ? "" : `seed ${run.seed}`, where, insertionInWords(run), run.attached?.loss, module]
+          .filter(Boolean)
+          .join(" · ")
       : "";
     setText(known, about);
     setText(forkOf, run?.parent ? ` · fork of ${run.parent.run}` : "");
@@ -213,6 +231,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
     forker.disabled = noFork !== null || !run;
     setAttribute(forker, "title", noFork ?? `Begins a run that is this one up to the moment on show, before update ${count(hereAt(state))}`);
     if (sheet.hidden) return;
+    drawInserted();
     drawList();
     const listed = [...runs.map(({ id, state }) => `${id} ${state}`), run?.id, noFork].join();
     if (listed !== seen) void shelf.fill().then(fit);

@@ -22,10 +22,16 @@ HEAD = re.compile(r"# (\S+), (before|after) line (\d+), `.*`:")
 
 def advised(path):
     """What is written for it, as it runs unchanged."""
+    advice = advice_for(path)
+    return None if advice is None else advice.lines
+
+
+def advice_for(path):
+    """The same, with all that is known of it."""
     lookout = Lookout()
     with looking(lookout), put_away():
         runpy.run_path(str(path), run_name="__main__")
-    return lookout.adviser.lines
+    return lookout.adviser.advice
 
 
 @contextlib.contextmanager
@@ -76,12 +82,12 @@ class Noting(ppo_scope.Scope):
             self.updates.append(phase.update)
 
 
-def run_with(path, monkeypatch):
+def run_with(path, monkeypatch, run=lambda path: runpy.run_path(path, run_name="__main__")):
     """(the Scopes of a script, its variables at its end)"""
     Noting.made = []
     with monkeypatch.context() as patch, put_away():
         patch.setattr(ppo_scope, "Scope", Noting)
-        variables = runpy.run_path(str(path), run_name="__main__")
+        variables = run(str(path))
     return Noting.made, variables
 
 

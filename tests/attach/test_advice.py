@@ -12,7 +12,7 @@ import torch
 from ppo_scope.attach.advising.advice import Adviser, advice_of
 from ppo_scope.attach.single_file.lookout import Lookout
 from tests.attach import one_file
-from tests.attach.advised import advised, inserted, looking, run_with
+from tests.attach.advised import advice_for, advised, inserted, looking, run_with
 from tests.attach.elsewhere import set_nowhere
 
 SCRIPTS = Path(__file__).with_name("own_scripts")
@@ -35,12 +35,18 @@ def lines():
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_lines_put_in_where_they_say_show_what_the_script_does(name, lines, tmp_path, monkeypatch):
-    minibatches, layout, *settings = SHAPES[name]
     plain = run_with(SCRIPTS / f"{name}.py", monkeypatch)
     script = tmp_path / f"{name}.py"
     script.write_text(inserted((SCRIPTS / f"{name}.py").read_text(), lines[name]))
     scopes, variables = run_with(script, monkeypatch)
     (scope,) = scopes
+    shows(scope, name)
+    assert all(map(torch.equal, plain[1]["weights"], variables["weights"])), "it trains as without them"
+
+
+def shows(scope, name):
+    """It was told what a script of this shape does."""
+    minibatches, layout, *settings = SHAPES[name]
     assert [len(update.minibatches) for update in scope.updates] == [minibatches] * 3
     assert scope.rollout_layout == layout and not scope.watcher.off
     facts = scope.updates[-1].settings
@@ -48,7 +54,6 @@ def test_the_lines_put_in_where_they_say_show_what_the_script_does(name, lines, 
     assert {name: getattr(facts, name) for name in TOLD if name in facts.told} == pytest.approx(known)
     for update in scope.updates:
         assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
-    assert all(map(torch.equal, plain[1]["weights"], variables["weights"])), "it trains as without them"
 
 
 LOSS = """
@@ -188,7 +193,8 @@ def test_where_it_is_not_known_what_minibatches_are_taken_from_that_is_to_be_fil
 def advice_to(folder, text):
     """What is said of a script that has not run."""
     (folder / "mine.py").write_text(text)
-    return advice_of(str(folder / "mine.py"), [])
+    advice = advice_of(str(folder / "mine.py"), [])
+    return None if advice is None else advice.lines
 
 
 @pytest.mark.parametrize(
@@ -258,7 +264,7 @@ def test_which_of_the_two_is_the_policys_is_seen_by_its_gradient(tmp_path):
 
 
 def test_what_is_not_known_is_left_to_fill_in_and_said_to_be(lines):
-    assert "rewards=...,  # to fill in" in advice_of(str(SCRIPTS / "generator.py"), []), "of what has not run"
+    assert "rewards=...,  # to fill in" in advice_of(str(SCRIPTS / "generator.py"), []).lines, "of what has not run"
     assert all("to fill in" not in one for one in lines.values())
     assert "# dones=…: [M, N], ends of episodes" in lines["two_optimizers"]
 
@@ -271,12 +277,35 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("own", "changed", "sign"), CHANGES, ids=["scaled", "added to"])
-def test_where_rewards_are_not_the_environments_own_any_more_is_said(own, changed, sign, lines, tmp_path):
-    assert "as they are before line" not in lines["with_buffer"]
+def test_rewards_that_are_changed_are_told_as_the_environment_gives_them(
+    own, changed, sign, lines, tmp_path, monkeypatch
+):
+    assert "own_rewards" not in lines["with_buffer"]
     text = (SCRIPTS / "with_buffer.py").read_text().replace(own, changed)
     (tmp_path / "mine.py").write_text(text)
     line = next(number for number, one in enumerate(text.splitlines(), 1) if sign in one)
-    assert f"the environment's own: as they are before line {line} changes them" in advised(tmp_path / "mine.py")
+    told = advised(tmp_path / "mine.py")
+    assert f"as the environment gives them, before line {line} changes them" in told
+    (tmp_path / "with.py").write_text(inserted(text, told))
+    (scope,), _ = run_with(tmp_path / "with.py", monkeypatch)
+    shows(scope, "with_buffer")
+    assert all((update.rollout.rewards == 1.0).all() for update in scope.updates), "CartPole pays 1 a step"
+
+
+ONE_BY_ONE = (
+    "            for one in (self.env, ):\n                self.state, paid, dead, late, _ = one.step(move.item())"
+)
+TWICE = "self.state, paid, dead, late, _ = self.env.step(move.item())\n            " * 2
+STEPS = "            self.state, paid, dead, late, _ = self.env.step(move.item())"
+
+
+@pytest.mark.parametrize(("stepped", "seen"), [(ONE_BY_ONE, True), (f"            {TWICE}", False)])
+def test_where_it_is_not_seen_that_rewards_come_as_a_rollout_has_them_they_are_to_be_looked_at(stepped, seen, tmp_path):
+    text = (SCRIPTS / "with_buffer.py").read_text().replace(STEPS, stepped).replace(*CHANGES[0][:2])
+    (tmp_path / "mine.py").write_text(text)
+    advice = advice_for(tmp_path / "mine.py")
+    assert advice.open == ([] if seen else ["rewards"])
+    assert ("the environment's own: as they are before line" in advice.lines) is not seen
 
 
 def test_names_that_a_script_has_are_left_to_it_and_its_tabs_are_kept(tmp_path):
@@ -285,6 +314,11 @@ def test_names_that_a_script_has_are_left_to_it_and_its_tabs_are_kept(tmp_path):
     assert "scope_ = ppo_scope.Scope(" in lines and "\t\tscope_ = ppo_scope.Scope(\n\t\t\tclip_range=eps,\n" in lines
     tree = ast.parse(inserted(text, lines))
     assert sum(isinstance(one, ast.Global) and one.names == ["scope_"] for one in ast.walk(tree)) == 1
+
+
+def test_lines_are_counted_as_python_does(tmp_path):
+    lines = advice_to(tmp_path, f"\x0c\n{LOSS.format(RATIO, LEAST, WHOLE)}")
+    assert "before line 8, `for _ in range(3):`" in lines and "\n    global scope\n" in lines
 
 
 def test_a_script_that_is_found_is_not_read(monkeypatch):
@@ -312,7 +346,7 @@ def test_who_has_the_names_and_cannot_be_shown_is_told_the_lines_too(strange, mo
     assert lookout.loop is None and lines is not None
     if strange:
         ((why, told),) = refused
-        assert "is not shown: its loss is" in why and told == lines and not doubted
+        assert "is not shown: its loss is" in why and told.lines == lines and not doubted
     else:
         assert not refused and "there is no args" in lookout.why_none()
     script.write_text(inserted(script.read_text(), lines))

@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from ppo_scope.attach import script as of_a_script
+from ppo_scope.attach.inserting.anew import Beginning
+from ppo_scope.attach.inserting.inserter import Inserter
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.lookout import Lookout
 from ppo_scope.probes.moment import Moment
@@ -283,8 +285,8 @@ def test_which_term_of_a_loss_is_another_one_is_said_in_the_terminal_and_on_the_
     source, told = SCRIPT.read_text(encoding="utf-8"), []
     (script := tmp_path / "script.py").write_text(source.replace("b_returns[mb_inds]", "b_returns[: len(mb_inds)]"))
     monkeypatch.setattr("ppo_scope.attach.script.tell", lambda _, news: told.append(news))
-    refused = partial(of_a_script._refuse, "script.py")
-    monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, refused, lambda: None))
+    refused = partial(of_a_script._refuse, Inserter(Beginning(), "script.py", asked=False))
+    monkeypatch.setattr(Lookout.__init__, "__defaults__", (None, refused, *Lookout.__init__.__defaults__[2:]))
     _, printed = followed(monkeypatch, capfd, "--iterations", "1", script=script)
     (news,) = told
     why = news.why.partition(" Two other ways: ")[0]

@@ -1,5 +1,6 @@
 """`ppo-scope watch SCRIPT`: an unchanged script, in a process of its own, is found to learn."""
 
+import hashlib
 import json
 import os
 import py_compile
@@ -15,10 +16,14 @@ from pathlib import Path
 import pytest
 
 from ppo_scope import cli
-from ppo_scope.attach.script import could_not_begin
+from ppo_scope.attach import script
+from ppo_scope.attach.inserting import running
+from ppo_scope.attach.inserting.anew import Beginning
+from ppo_scope.attach.inserting.inserter import Inserter
+from ppo_scope.attach.single_file.lookout import Lookout
 from ppo_scope.cli import runnable
 from tests.attach import sb3_loop
-from tests.attach.advised import inserted
+from tests.attach.advised import inserted, run_with
 from tests.attach.elsewhere import Watching
 from tests.server.scope_page import wait_for
 
@@ -162,9 +167,10 @@ time.sleep(600)
 
 def test_that_no_ppo_is_found_is_said_while_the_script_trains_on_with_what_was_there(tmp_path):
     (tmp_path / "mine.py").write_text(TRAINS_OTHERWISE)
-    with Watching("mine.py", folder=tmp_path) as watching:
+    with Watching("--insert", "mine.py", folder=tmp_path) as watching:
         watching.said(r"No PPO has been found in mine\.py so far, in 50 calls of `backward`\.")
         said = "".join(watching.lines)
+        assert "--insert has not put in the lines of the latter: what it does could not be read." in said
         assert "of these, ratio, entropy are at " in said and "mine.py:7)" in said
         assert "ppo_scope.Scope in its loop" in said and watching.process.poll() is None
 
@@ -175,6 +181,7 @@ def test_a_ppo_by_names_of_its_own_is_told_the_lines_that_show_it_and_they_do(tm
     with Watching("mine.py", folder=tmp_path) as watching:
         watching.said("the script has ended with code 0")
         said = "".join(watching.lines)
+    assert said.count("`ppo-scope watch --insert mine.py` does the latter by itself: nothing is open") == 2
     assert "50 calls of `backward`" in said and said.count("put in where they say:\n\n# mine.py, after line 7") == 2
     lines = said.split("put in where they say:\n\n")[1].split("\n\nppo-scope: ")[0]
     (tmp_path / "mine.py").write_text(inserted(source, lines))
@@ -183,6 +190,66 @@ def test_a_ppo_by_names_of_its_own_is_told_the_lines_that_show_it_and_they_do(tm
         place = watching.said(r"http://\S+?/(?=#token)")[0]
         runs = json.load(urllib.request.urlopen(f"{place}api/runs", timeout=30))
     assert [(run["state"], run["update"]) for run in runs] == [("finished", 20)]
+
+
+NOTES = """
+import hashlib, multiprocessing, os, sys, time
+
+def tell(name, *what):
+    with open(name, "a") as file:
+        print(*what, sep="|", file=file)
+
+def child():
+    tell("child", __name__, "__ppo_scope__" in globals(), "PPO_SCOPE_LINES" in os.environ)
+
+if __name__ == "__main__":
+    tell("lives", os.getpid(), os.getcwd(), os.environ.get("SEEN"), sys.argv[1:])
+    os.environ["SEEN"] = "1"
+    waits = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True)
+    waits.start()
+    tell("waits", waits.pid)
+"""
+ENDS = """
+    waits.terminate()
+    one = multiprocessing.get_context("spawn").Process(target=child)
+    one.start()
+    one.join()
+    print(hashlib.sha256(b"".join(one.numpy().tobytes() for one in weights)).hexdigest(), flush=True)
+    raise SystemExit(3)
+"""
+
+
+def test_a_script_begins_anew_with_the_lines_that_show_it_as_if_it_had_not_begun_before(tmp_path, monkeypatch):
+    _, plain = run_with(OWN_SCRIPTS / "generator.py", monkeypatch)
+    digest = hashlib.sha256(b"".join(one.numpy().tobytes() for one in plain["weights"])).hexdigest()
+    text = (OWN_SCRIPTS / "generator.py").read_text()
+    beginning, end = text.split('\nif __name__ == "__main__":\n')
+    source = f"{beginning}\n{NOTES}{end}{ENDS}"
+    (tmp_path / "mine.py").write_text(source)
+    with Watching("--insert", "mine.py", "--seed", 3, folder=tmp_path) as watching:
+        watching.said("the script has ended with code 3")
+        place = watching.said(r"http://\S+?/(?=#token)")[0]
+        runs = json.load(urllib.request.urlopen(f"{place}api/runs", timeout=30))
+        said = "".join(watching.lines)
+        begun = (tmp_path / "waits").read_text().split()
+        assert len(begun) == 2 and all(map(has_gone, begun)), "with those of the first time it is not left alone"
+    assert [(run["state"], run["update"]) for run in runs] == [("finished", 3)]
+    assert runs[0]["attached"]["inserted"] in said and runs[0]["settings"]["gae_lambda"] == 0.9
+    assert said.count("mine.py is not shown by itself. It begins anew with the lines that show it in mine.py") == 1
+    assert f"\n{digest}\n" in said, "it trains as without them"
+    first, second = (tmp_path / "lives").read_text().splitlines()
+    assert first == second and first.split("|")[1:] == [str(tmp_path), "None", "['--seed', '3']"]
+    assert (tmp_path / "child").read_text() == "__mp_main__|False|False\n", "where it is imported anew it is as it is"
+    assert (tmp_path / "mine.py").read_text() == source
+
+
+def test_a_script_that_fails_when_it_is_begun_anew_says_what_may_be_in_its_way(monkeypatch, capfd):
+    inserter = Inserter(Beginning(), "mine.py", asked=True)
+    monkeypatch.setattr(script.GUARD, "lines", "scope.update()")
+    script._explain(inserter, FileExistsError("runs/1"), Lookout())
+    assert "failed when it was begun anew" in (said := capfd.readouterr().err) and "FileExistsError: runs/1." in said
+    script._explain(inserter, None, Lookout())
+    assert "has come to none that tells anything" in capfd.readouterr().err
 
 
 def test_a_script_that_fails_before_its_ppo_says_so_in_place_of_what_was_looked_for(tmp_path):
@@ -254,7 +321,7 @@ def test_what_python_does_not_find_is_told_from_what_a_program_does_not_find(tmp
         runpy.run_module("json.no_such")
     with pytest.raises(ImportError) as its_own:
         runpy.run_path(str(tmp_path / "mine.py"))
-    assert could_not_begin(not_found.value) and not could_not_begin(its_own.value)
+    assert running.could_not_begin(not_found.value) and not running.could_not_begin(its_own.value)
 
 
 def test_where_the_port_is_taken_that_is_said_and_the_server_ends_like_any_program():

@@ -50,6 +50,7 @@ def test_the_lines_that_show_a_ppo_by_names_of_its_own_are_on_the_page_and_can_b
         said = lines.inner_text()
         assert "log_probs=logs," in said and "# mine.py, before line 52, `total.backward()`:" in said
         assert said.strip() in "".join(watching.lines), "as in the terminal"
+        assert banner.get_by_text("`ppo-scope watch --insert mine.py` does the latter by itself").is_visible()
         banner.get_by_role("button", name="Copy these lines").click()
         until(lambda: banner.get_by_text("Copied.").is_visible())
         assert page.evaluate("navigator.clipboard.readText()").strip() == said.strip()
@@ -59,6 +60,36 @@ def test_the_lines_that_show_a_ppo_by_names_of_its_own_are_on_the_page_and_can_b
                 "[document.documentElement.scrollWidth, document.querySelector('.banner').offsetWidth]"
             )
             assert max(wide) <= width, "they scroll in their own box"
+        page.goto("about:blank")
+
+
+def test_a_script_is_begun_anew_with_the_lines_that_show_it_and_the_page_says_which(tmp_path, new_page):
+    source = Path(own_scripts.__file__).with_name("procedural.py").read_text()
+    learns = source.replace("ROUNDS, PASSES = 16, 2, 3", "ROUNDS, PASSES = 16, 2, 10**9")
+    assert learns != source
+    (tmp_path / "mine.py").write_text("try:\n    import learns\nfinally:\n    open('saved', 'w').close()\n")
+    (tmp_path / "learns.py").write_text(learns)
+    with Watching("--paused", "--insert", "mine.py", folder=tmp_path) as watching:
+        page = new_page(viewport={"width": 1440, "height": 1000})
+        page.goto(only(watching, "Ratio histogram", "Values"))
+        dashboard = Dashboard.of(page).at(state="paused", update="1", phase="rollout|advantages")
+        assert not (tmp_path / "saved").exists(), "nothing of the script's was run to end it the first time"
+        dashboard.step("minibatch")
+        until(lambda: page.get_by_text("epoch 1 of 1 · minibatch 1 of 1").first.is_visible())
+        ratios = dashboard.ratio()
+        assert float(ratios["clipRange"]) == 0.15
+        run = page.locator("button.run")
+        assert run.locator(".run-facts").inner_text() == "CartPole-v1 · a loop of its own · lines put in"
+        run.click()
+        page.get_by_text("Lines that were put into mine.py, in memory, to show it").click()
+        lines = page.get_by_label("Lines that were put into the script")
+        until(lines.is_visible)
+        assert "# learns.py, before line 52, `total.backward()`:" in lines.inner_text()
+        page.get_by_role("button", name="End this run").click()
+        page.get_by_role("button", name="End it").click()
+        dashboard.at(state="stopped")
+        watching.said("the script has ended with code 0")
+        assert (tmp_path / "saved").exists()
         page.goto("about:blank")
 
 

@@ -21,6 +21,8 @@ GRACE_SECONDS = 10.0
 LATE_SECONDS = 2.0
 """After those it is ended from outside: it may keep the interpreter's lock from its own last thread."""
 VARIABLE = "PPO_SCOPE_LIFELINE"
+INSERT = "--insert"
+"""Before a script: lines are put into it."""
 ENDING = "SIGTERM", "SIGHUP"
 
 

@@ -1,6 +1,7 @@
 """Way 1: an unchanged script or module, run as it would be, whose PPO is found when it learns.
 
-`python -m ppo_scope.attach.script [-m] SCRIPT …` is what `ppo-scope watch [-m] SCRIPT …` runs in a process of its own.
+`python -m ppo_scope.attach.script [--insert] [-m] SCRIPT …` is what `ppo-scope watch [--insert] [-m] SCRIPT …` runs in
+a process of its own.
 """
 
 from __future__ import annotations
@@ -8,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import runpy
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ppo_scope.attach import child
+from ppo_scope.attach.advising.advice import Advice
 from ppo_scope.attach.connecting.address import given
 from ppo_scope.attach.connecting.script_news import tell
+from ppo_scope.attach.inserting.anew import Beginning
+from ppo_scope.attach.inserting.guard import GUARD
+from ppo_scope.attach.inserting.inserter import Inserter
+from ppo_scope.attach.inserting.running import could_not_begin, run
 from ppo_scope.attach.once import watched_as
 from ppo_scope.attach.sb3.stable_baselines import Watched, why_not
 from ppo_scope.attach.single_file.lookout import Lookout
@@ -35,26 +41,38 @@ SO_FAR = (
 )
 OTHERS = "Two other ways: ppo_scope.watch(model) in the script, or ppo_scope.Scope in its loop; see docs/attach.md."
 ADVISED = "These lines do the latter, as far as its source tells, put in where they say:"
+NOT_REACHED = "{script} was begun anew with lines that show it, and has come to none that tells anything."
 FAILED = "{script} has failed before a PPO was found in it: {error}"
+FAILED_ANEW = (
+    "{script} has failed when it was begun anew with lines that show it, before its first update: {error}. Perhaps "
+    "what it had made the first time, a folder for example, is in its way: then it runs without --insert."
+)
 
 
 def main(arguments: list[str]) -> None:
     """Run the script with its arguments, as its own main program."""
+    beginning = Beginning()
     child.end_with_parent()
+    inserts = arguments[0] == child.INSERT
+    arguments = arguments[inserts:]
     as_module = arguments[0] == "-m"
     sys.argv = arguments[1:] if as_module else arguments
     script = sys.argv[0]
     sys.path[0] = str(Path.cwd()) if as_module else str(Path(script).resolve().parent)
     here = os.getpid()
-    lookout = Lookout(refused=lambda *why: _refuse(script, *why), doubts=lambda: _doubt(script, lookout))
+    inserter = Inserter(beginning, script, asked=inserts)
+    lookout = Lookout(
+        refused=partial(_refuse, inserter),
+        doubts=lambda: _doubt(inserter, lookout),
+        complete=inserter.complete,
+    )
     look_at_models(script)
-    lookout.begin()
+    file = inserter.file()
+    if file is None:
+        lookout.begin()
     whole, error = False, None
     try:
-        if as_module:
-            runpy.run_module(script, run_name="__main__", alter_sys=True)
-        else:
-            runpy.run_path(script, run_name="__main__")
+        run(script, file, as_module=as_module)
         whole = True
     except Exception as problem:
         error = problem
@@ -63,35 +81,42 @@ def main(arguments: list[str]) -> None:
         raise
     finally:
         if os.getpid() == here:  # else it is a process that the script has forked
-            lookout.end(whole=whole)
-            if not FOUND.is_set:
-                _explain(script, error, LOOKED.format(named=lookout.why_none()), lookout.adviser.lines)
+            if file is None:
+                lookout.end(whole=whole)
+            if not FOUND.is_set and GUARD.on:
+                _explain(inserter, error, lookout)
 
 
-def could_not_begin(error: Exception) -> bool:
-    """Whether Python has found nothing to run."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return isinstance(error, ImportError) and frame.f_code.co_filename == runpy.run_module.__code__.co_filename
-
-
-def _explain(script: str, error: Exception | None, looked: str, lines: str | None) -> None:
+def _explain(inserter: Inserter, error: Exception | None, lookout: Lookout) -> None:
     """Why nothing of this script was shown."""
+    script, anew = inserter.script, bool(GUARD.lines)
     if error is not None:
-        _complain(script, FAILED.format(script=script, error="".join(traceback.format_exception_only(error)).strip()))
+        told = "".join(traceback.format_exception_only(error)).strip()
+        _complain(script, (FAILED_ANEW if anew else FAILED).format(script=script, error=told))
+    elif anew:
+        _complain(script, NOT_REACHED.format(script=script))
     else:
-        _complain(script, NOT_FOUND.format(script=script), looked, OTHERS, lines)
+        _say_ways(inserter, NOT_FOUND.format(script=script), lookout)
 
 
-def _doubt(script: str, lookout: Lookout) -> None:
+def _doubt(inserter: Inserter, lookout: Lookout) -> None:
     """Nothing of it was shown so far, though it learns."""
     if not FOUND.is_set:  # by another way
-        why = SO_FAR.format(script=script, calls=lookout.calls)
-        _complain(script, why, LOOKED.format(named=lookout.why_none()), OTHERS, lookout.adviser.lines)
+        _say_ways(inserter, SO_FAR.format(script=inserter.script, calls=lookout.calls), lookout)
 
 
-def _refuse(script: str, why: str, lines: str | None) -> None:
+def _refuse(inserter: Inserter, why: str, advice: Advice | None) -> None:
     """What looks like a PPO is not shown."""
-    _complain(script, why, "", "" if lines is None else OTHERS, lines)
+    if advice is None:
+        _complain(inserter.script, why)
+    else:
+        _complain(inserter.script, why, "", f"{OTHERS} {inserter.said_of(advice)}".strip(), advice.lines)
+
+
+def _say_ways(inserter: Inserter, why: str, lookout: Lookout) -> None:
+    """Nothing is shown, and what would."""
+    remedy = f"{OTHERS} {inserter.said_of(lookout.adviser.advice)}".strip()
+    _complain(inserter.script, why, LOOKED.format(named=lookout.why_none()), remedy, lookout.adviser.lines)
 
 
 def _complain(script: str, why: str, looked: str = "", remedy: str = "", lines: str | None = None) -> None:

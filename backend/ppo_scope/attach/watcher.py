@@ -126,11 +126,13 @@ class Watcher:
         quiet: bool = False,
         unnamed: Collection[str] = (),
         loss: str = "",
+        inserted: str = "",
     ) -> None:
         """`address`: None: there is no server, and nothing is watched. `changeable`: the settings that the loop reads
         anew at every update. `beside`: by which policy updates are measured in a process of its own. `repeats`: how
         to make an update a second time. `quiet`: another process reports; this one's hooks note what it does.
         `unnamed`: settings that its library has a name for, and this loop has not. `loss`: how its loss differs from L.
+        `inserted`: the lines that were put into its script, if they tell of it.
         """
         self.off = address is None and not quiet
         """Something of ours has failed: nothing is watched any more."""
@@ -145,7 +147,7 @@ class Watcher:
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(changeable))
         greeting.repeats = repeats is not None
         greeting.called = {name: called for name, called in called_by(library).items() if name not in unnamed}
-        greeting.script, greeting.loss = script_name(), loss
+        greeting.script, greeting.loss, greeting.inserted = script_name(), loss, inserted
         greeting.kl_margin, greeting.limits_values = kl_margin_of(library), limits_values(library)
         self._line = (
             Line(address, greeting.model_dump_json, _weakly(self._beat), _weakly(self._heard), say)

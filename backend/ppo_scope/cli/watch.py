@@ -22,6 +22,7 @@ ELSEWHERE = (
     "--paused is said to a script that is run from here. A loop elsewhere waits for Play with paused=True of "
     "ppo_scope.watch, or PPO_SCOPE_PAUSED=1 in its environment."
 )
+WHOSE = "--insert is said to a script that is run from here: ppo-scope watch --insert SCRIPT."
 VARIABLE = "PPO_SCOPE_TOKEN"
 LONG_ENOUGH = re.compile(r"[A-Za-z0-9_-]{22,200}")
 
@@ -37,6 +38,9 @@ def add(commands: Commands) -> None:
     )
     watch.add_argument("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="the same of a module")
     watch.add_argument("--paused", action="store_true", help="the script waits for Play before its first update")
+    watch.add_argument(
+        "--insert", action="store_true", help="put the lines in that show a script which is not found, in memory"
+    )
     watch.add_argument("--until-stdin-ends", action="store_true", help=argparse.SUPPRESS)  # with the loop that began it
 
 
@@ -48,6 +52,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         return _run_script(options)
     if options.paused:
         raise Misuse(ELSEWHERE)
+    if options.insert:
+        raise Misuse(WHOSE)
     from ppo_scope.server.serve import serve
 
     if options.until_stdin_ends:
@@ -87,6 +93,8 @@ def _run_script(options: argparse.Namespace) -> int:
         raise Misuse(str(problem)) from None
     tell(link, ScriptNews(script=name))
     whole = ["-m", *options.module] if options.module else options.script
+    if options.insert:
+        whole = [child.INSERT, *whole]
     code, ended = child.run(whole, **({PAUSED: "1"} if options.paused else {}))
     if ended:  # with the script, by a signal to both
         return code

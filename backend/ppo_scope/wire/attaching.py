@@ -68,6 +68,8 @@ class Greeting(BaseModel):
     """What its library calls our settings."""
     loss: str = Field(default="", max_length=200)
     """How the loss that it trains on differs from L, in words; empty: it does not."""
+    inserted: str = Field(default="", max_length=LONGEST_LINES)
+    """The lines that were put into its script to have it shown, in memory, each with its place; empty: none were."""
     kl_margin: float | None = None
     """How many times `target_kl` the KL may be before it ends an update's epochs; None: nobody knows."""
     limits_values: bool = False
@@ -76,7 +78,8 @@ class Greeting(BaseModel):
     @property
     def about(self) -> dict[str, Any]:
         """What pages are told of the loop."""
-        names = {"library", "changeable", "repeats", "called", "script", "loss", "kl_margin", "limits_values"}
+        names = {"library", "changeable", "repeats", "called", "script", "loss", "inserted", "kl_margin"}
+        names |= {"limits_values"}
         told = self.model_dump(include=names)
         return {**told, "began": self.settings}
 

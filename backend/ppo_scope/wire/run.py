@@ -103,6 +103,8 @@ class Attached(TypedDict):
     """The settings that it has told, as they were when it began."""
     loss: NotRequired[str]
     """How the loss that it trains on differs from L, in words; empty where it does not."""
+    inserted: NotRequired[str]
+    """The lines that were put into its script to have it shown, in memory, and where; empty: none were."""
     kl_margin: NotRequired[float | None]
     """How many times `target_kl` the KL may be before it ends an update's epochs; null where nobody knows."""
     limits_values: NotRequired[bool]

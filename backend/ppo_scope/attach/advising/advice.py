@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 import contextlib
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import NamedTuple
 
 from ppo_scope.attach.advising.draft import TO_FILL_IN, Draft, Piece
 from ppo_scope.attach.advising.living import Living
 from ppo_scope.attach.advising.minibatch import pieces_of
 from ppo_scope.attach.advising.reading import reading_of
-from ppo_scope.attach.advising.rollout import AS_ONE, lines_before
+from ppo_scope.attach.advising.rollout import AS_ONE, CHANGED, lines_before
 from ppo_scope.attach.advising.source import Source
 
 INTO = "# {file}, {side} line {line}, `{words}`:"
@@ -21,15 +22,47 @@ LONGEST_WORDS = 60
 INSTALLED = {"site-packages", "dist-packages"}
 NEAREST = 8
 """Callers of `backward` that are looked at."""
+LOOKED_AT = CHANGED.partition("{")[0]
+"""What is said of an argument that is known, and to be looked at all the same."""
+
+
+class Advice(NamedTuple):
+    """What to put into a file."""
+
+    path: str
+    text: str
+    """That the file had when it was read."""
+    pieces: Sequence[Piece]
+    names: Sequence[str]
+    """What they call the Scope, and whatever else is theirs."""
+    lines: str
+    """The pieces, each with its place before it."""
+
+    @property
+    def open(self) -> list[str]:
+        """The names of what somebody has to fill in, or to look at."""
+        given = (one.strip().partition("=") for piece in self.pieces for one in piece.code)
+        return [name for name, _, value in given if _is_open(value)]
+
+
+def _is_open(value: str) -> bool:
+    return value.startswith(TO_FILL_IN) or LOOKED_AT in value
 
 
 class Adviser:
     """Reads the files of who calls `backward`, each function once."""
 
-    def __init__(self) -> None:
-        self.lines: str | None = None
-        """Those of which the least is missing."""
+    def __init__(self, complete: Callable[[Advice], None] = lambda _: None) -> None:
+        """`complete` is told of an advice in which nothing is open."""
+        self.advice: Advice | None = None
+        """That of which the least is missing."""
+        self._complete = complete
         self._read: set[CodeType] = set()
+
+    @property
+    def lines(self) -> str | None:
+        """Its lines."""
+        return None if self.advice is None else self.advice.lines
 
     def look(self, frame: FrameType) -> None:
         """At who calls, and at who has called that."""
@@ -38,10 +71,12 @@ class Adviser:
         self._read.add(frame.f_code)
         with contextlib.suppress(Exception):  # whatever it is that cannot be read, the script goes on
             for path, frames in _by_file(frame).items():
-                lines = advice_of(path, frames)
-                if lines is not None:
-                    if self.lines is None or _missing_in(lines) < _missing_in(self.lines):
-                        self.lines = lines
+                advice = advice_of(path, frames)
+                if advice is not None:
+                    if self.lines is None or _missing_in(advice.lines) < _missing_in(self.lines):
+                        self.advice = advice
+                        if not advice.open:
+                            self._complete(advice)
                     return
 
 
@@ -65,7 +100,7 @@ def _missing_in(lines: str) -> int:
     return lines.count(TO_FILL_IN) + lines.count(AS_ONE)
 
 
-def advice_of(path: str, frames: Sequence[FrameType]) -> str | None:
+def advice_of(path: str, frames: Sequence[FrameType]) -> Advice | None:
     """What to put into this file; None: no PPO is seen in it.
 
     Args:
@@ -84,7 +119,8 @@ def advice_of(path: str, frames: Sequence[FrameType]) -> str | None:
     after = Piece(last.end_lineno or last.lineno, True, [f"{draft.scope}.update()"], last.lineno)
     pieces = [_beginning(draft), *draft.besides, before, *minibatch, after]
     pieces.sort(key=lambda one: (one.line, one.after))
-    return "\n\n".join(_written(source, piece, Path(path).name) for piece in pieces)
+    lines = "\n\n".join(_written(source, piece, Path(path).name) for piece in pieces)
+    return Advice(path, source.text, pieces, [draft.scope, draft.told, *([draft.given] if draft.given else [])], lines)
 
 
 def _beginning(draft: Draft) -> Piece:
@@ -96,7 +132,8 @@ def _beginning(draft: Draft) -> Piece:
             break
         line = one.end_lineno or one.lineno
     told = [f"{draft.told} = {{}}"] if draft.telling else []
-    return Piece(line, True, ["import ppo_scope", "", f"{draft.scope} = None", *told], 0)
+    given = [f"{draft.given} = []"] if draft.given is not None else []
+    return Piece(line, True, ["import ppo_scope", "", f"{draft.scope} = None", *told, *given], 0)
 
 
 def _written(source: Source, piece: Piece, file: str) -> str:
@@ -104,7 +141,4 @@ def _written(source: Source, piece: Piece, file: str) -> str:
     words = source.lines[piece.line - 1] if piece.line else ""
     words = textwrap.shorten(words, LONGEST_WORDS, placeholder=" …")
     head = INTO.format(file=file, side="after" if piece.after else "before", line=piece.line, words=words)
-    beside = source.lines[piece.beside - 1] if piece.beside else ""
-    indent = beside[: len(beside) - len(beside.lstrip())]
-    code = [one.replace("    ", "\t") for one in piece.code] if "\t" in indent else piece.code
-    return "\n".join([head, *(indent + one if one else one for one in code)])
+    return "\n".join([head, *piece.indented(source.lines)])

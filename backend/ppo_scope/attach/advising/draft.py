@@ -31,6 +31,13 @@ class Piece(NamedTuple):
     beside: int
     """The line that they stand as far to the right as."""
 
+    def indented(self, lines: Sequence[str]) -> list[str]:
+        """The code as it stands among the lines of the file."""
+        beside = lines[self.beside - 1] if self.beside else ""
+        indent = beside[: len(beside) - len(beside.lstrip())]
+        code = [one.replace("    ", "\t") for one in self.code] if "\t" in indent else self.code
+        return [indent + one if one else one for one in code]
+
 
 class Draft:
     """Of one file."""
@@ -44,11 +51,25 @@ class Draft:
         self.telling: dict[tuple[int, Scope], dict[str, str]] = {}
         """What is told elsewhere, by the line before which that is."""
         self.besides: list[Piece] = []
+        self.given: str | None = None
+        """A list of rewards as the environment gives them, where that is needed."""
         self.log_probs = self.whole(reading.old_log_prob)
         """All of log π_old."""
         self.rows: Rows | None = None
         if self.log_probs is not None:
             self.rows = rows_in(source, living, self.log_probs, self.place)
+
+    def width_of(self, rows: Rows) -> str:
+        """N, in the script's words where there are some."""
+        node, words = rows.node, self.source.words
+        if is_pure(node):
+            return f"{words(node)}.shape[1]"
+        laid = node.args[0] if isinstance(node, ast.Call) and node.args else None
+        if laid is not None and is_pure(laid):
+            return f"len({words(laid)}[0])"
+        if isinstance(laid, ast.ListComp) and isinstance(laid.elt, ast.Attribute):
+            return f"len({words(laid.generators[0].iter)}[0].{laid.elt.attr})"
+        return str(rows.layout[1])
 
     def free(self, name: str) -> str:
         """A name that the file has for nothing else."""

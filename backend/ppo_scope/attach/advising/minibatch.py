@@ -6,7 +6,6 @@ import ast
 
 from ppo_scope.attach.advising.carrying import carried
 from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, call
-from ppo_scope.attach.advising.rollout import width_of
 from ppo_scope.attach.advising.source import Bit, Source
 from ppo_scope.attach.advising.terms import is_huber
 from ppo_scope.attach.advising.tree import Scope, called, is_pure
@@ -118,7 +117,7 @@ def _samples(draft: Draft, scope: Scope, inner: ast.stmt) -> str | None:
     rows = draft.rows
     if rows is not None and rows.by_environment:
         steps = f"{source.words(rows.node)}.shape[0]" if is_pure(rows.node) else str(rows.layout[0])
-        return f"{once} % {steps} * {width_of(draft, rows)} + {again} // {steps}"
+        return f"{once} % {steps} * {draft.width_of(rows)} + {again} // {steps}"
     return index if found.scope is scope else None
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, call
 from ppo_scope.attach.advising.inputs import asked_with
-from ppo_scope.attach.advising.place import OUTCOME
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
+from ppo_scope.attach.advising.rewards import changed_at, gathered
 from ppo_scope.attach.advising.rows import Rows, before_it_is_normalised, rows_in
 from ppo_scope.attach.advising.settings import learning_rate_of, settings_of
-from ppo_scope.attach.advising.source import Bit, Source
-from ppo_scope.attach.advising.tree import Function, called, is_name, is_pure
+from ppo_scope.attach.advising.source import Bit
+from ppo_scope.attach.advising.tree import Function, called, is_name
 
 OWN_REWARDS = "the environment's own: not scaled, and without γ·V(s′) in them"
 CHANGED = "the environment's own: as they are before line {line} changes them"
+OF_ONE = "as the environment gives them; those of several at once are refused by `float`"
+AS_GIVEN = "as the environment gives them, before line {line} changes them"
 ORDER = ("actions", "rewards", "log_probs", "advantages", "values", "returns", "dones", "truncated", "observations")
 UNKNOWN = {
     "actions": TO_FILL_IN + "[M, N, …], steps first, as the policy drew them",
@@ -36,7 +37,9 @@ def lines_before(draft: Draft) -> list[str]:
     begins = [f"global {draft.scope}"] if isinstance(draft.place.scope, Function) else []
     found = collected_in(draft.source)
     made = ["    " + one for one in call(f"{draft.scope} = ppo_scope.Scope", settings_of(draft, found))]
-    return [*begins, f"if {draft.scope} is None:", *made, *call(f"{draft.scope}.rollout", _rollout(draft, found))]
+    told = call(f"{draft.scope}.rollout", _rollout(draft, found))
+    after = [f"{draft.given}.clear()"] if draft.given is not None else []
+    return [*begins, f"if {draft.scope} is None:", *made, *told, *after]
 
 
 def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
@@ -55,46 +58,17 @@ def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
         **_ends(draft, found),
     }
     if told["rewards"] is not None:
-        line = _changed_at(draft.source)
-        told["rewards"] += f",  # {OWN_REWARDS if line is None else CHANGED.format(line=line)}"
+        line = changed_at(draft.source)
+        given = None if line is None else gathered(draft)
+        said = OWN_REWARDS if line is None else CHANGED if given is None else AS_GIVEN
+        told["rewards"] = f"{given or told['rewards']},  # {said.format(line=line)}"
     elif told["log_probs"] is not None and (draft.rows is None or draft.rows.layout[1] == 1):
         told["log_probs"] += f",  # {AS_ONE}"
-    given = {name: told.get(name) or UNKNOWN.get(name) for name in ORDER}
-    return {**given, "learning_rate": learning_rate_of(draft)}
-
-
-def _changed_at(source: Source) -> int | None:
-    """The line in which a reward is scaled, or γ·V(s′) added to that of a step that is cut, after the environment has
-    given it.
-    """
-    given = {name for node in source.nodes if isinstance(node, ast.Assign) for name in _reward_in(node)}
-    for node in source.nodes:
-        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Subscript):
-            factors = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Mult)
-            if factors and any(isinstance(one, ast.Call) for one in ast.walk(node.value)):
-                return node.lineno
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
-            sides = ((node.left, node.right), (node.right, node.left))
-            if any(is_pure(other) and _is_of(source, one, given) for one, other in sides):
-                return node.lineno
-    return None
-
-
-def _reward_in(statement: ast.Assign) -> Iterator[tuple[str, ast.stmt]]:
-    """The name of the second of what an environment's step gives back."""
-    target = statement.targets[0]
-    if called(statement.value, "step") is None or not isinstance(target, ast.Tuple) or len(target.elts) < OUTCOME:
-        return
-    reward = target.elts[1]
-    if isinstance(reward, ast.Name):
-        yield reward.id, statement
-
-
-def _is_of(source: Source, node: ast.expr, given: set[tuple[str, ast.stmt]]) -> bool:
-    """Whether it is that name, there."""
-    return isinstance(node, ast.Name) and any(
-        node.id == name and source.scope_of(statement) is source.scope_of(node) for name, statement in given
-    )
+        runs = draft.log_probs is not None and draft.living.array(draft.log_probs) is not None
+        given = gathered(draft, alone=True) if runs else None
+        told["rewards"] = None if given is None else f"{given},  # {OF_ONE}"
+    arguments = {name: told.get(name) or UNKNOWN.get(name) for name in ORDER}
+    return {**arguments, "learning_rate": learning_rate_of(draft)}
 
 
 def _asked(draft: Draft) -> tuple[Bit | None, Bit | None]:
@@ -149,23 +123,10 @@ def _reshaped(draft: Draft, words: str, more: str = "") -> str:
     rows = draft.rows
     if rows is None or rows.layout[1] == 1:
         return f"{words}.reshape(-1, 1{more})"
-    width = width_of(draft, rows)
+    width = draft.width_of(rows)
     if rows.by_environment:
         return f"{words}.reshape({width}, -1{more}).swapaxes(0, 1)"
     return f"{words}.reshape(-1, {width}{more})"
-
-
-def width_of(draft: Draft, rows: Rows) -> str:
-    """N, in the script's words where there are some."""
-    node, words = rows.node, draft.source.words
-    if is_pure(node):
-        return f"{words(node)}.shape[1]"
-    laid = node.args[0] if isinstance(node, ast.Call) and node.args else None
-    if laid is not None and is_pure(laid):
-        return f"len({words(laid)}[0])"
-    if isinstance(laid, ast.ListComp) and isinstance(laid.elt, ast.Attribute):
-        return f"len({words(laid.generators[0].iter)}[0].{laid.elt.attr})"
-    return str(rows.layout[1])
 
 
 def _raw(draft: Draft, whole: Bit) -> str | None:

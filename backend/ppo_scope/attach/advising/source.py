@@ -57,7 +57,7 @@ class Source:
     def __init__(self, text: str) -> None:
         """Raises `SyntaxError`."""
         self.text = text
-        self.lines = text.splitlines()
+        self.lines = text.split("\n")  # as Python counts them: not at a form feed
         self._doubly_quoted = text.count('"') > text.count("'")
         self.tree = ast.parse(text)
         self.nodes = list(ast.walk(self.tree))

@@ -22,6 +22,8 @@ LAID = {"stack", "cat", "concatenate", "array", "asarray", "tensor", "as_tensor"
 """Those by which arrays are put together."""
 OF_EACH = {"log", "exp"}
 """Those of each number, and of nothing else."""
+HARMLESS = SAME | SAME_OF | LAID | OF_EACH
+"""Those that run nothing of a script's."""
 MODULES = ("torch", "np", "numpy", "F", "nn", "math", "th", "jnp", "jax")
 """Whose functions are known, by the name that everybody gives them."""
 
@@ -66,8 +68,7 @@ def is_pure(node: ast.AST) -> bool:
 def is_harmless(node: ast.AST) -> bool:
     """Whether nothing of the script's is run where it is written once more."""
     calls = (one for one in ast.walk(node) if isinstance(one, ast.Call))
-    known = SAME | SAME_OF | LAID | OF_EACH
-    return all(name_called(one) in known and isinstance(one.func, ast.Attribute) for one in calls)
+    return all(name_called(one) in HARMLESS and isinstance(one.func, ast.Attribute) for one in calls)
 
 
 def mentions(node: ast.AST, *names: str) -> bool:

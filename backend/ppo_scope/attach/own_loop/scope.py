@@ -33,6 +33,7 @@ from ppo_scope.attach.beside.desk import Model
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.episodes import Episodes
 from ppo_scope.attach.facts import facts_of, in_numbers
+from ppo_scope.attach.inserting.guard import GUARD
 from ppo_scope.attach.own_loop.handed import handed, layout_of, noted, places_of
 from ppo_scope.attach.own_loop.judging import Judge, Judging
 from ppo_scope.attach.own_loop.order import LOOKED_AT, Of, in_order
@@ -46,6 +47,7 @@ from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.ppo.registry import time_limit_of
 from ppo_scope.probes.record import Episode, PhaseKind
 from ppo_scope.probes.subject import Abilities, Distribution
+from ppo_scope.wire.run import Cause
 
 NOTHING: dict[str, float] = {}
 """Of its losses, a loop tells as a rule."""
@@ -182,6 +184,7 @@ class Scope:
                 seed=self._seed,
                 quiet=self._quiet,
                 beside=Beside(self.as_it_is, "torch"),
+                inserted=GUARD.lines,
             )
         return self._watcher
 
@@ -531,6 +534,12 @@ class Scope:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """The run is over, by this error if there is one."""
         self._close(error)
+
+    def let_go(self, why: Cause) -> bool:
+        """Nothing more is told of its run, while the loop goes on. False: there is none yet."""
+        if self._watcher is not None:
+            self._watcher.close(cause=why)
+        return self._watcher is not None
 
     def _close(self, error: BaseException | None) -> None:
         if self._watcher is not None:

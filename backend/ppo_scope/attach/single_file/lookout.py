@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ppo_scope.attach.advising.advice import Adviser
+from ppo_scope.attach.advising.advice import Advice, Adviser
 from ppo_scope.attach.ranks import Ranks, rank_here
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting, first_in, unsaid_in
 from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, learner_in, names_at
@@ -54,11 +54,12 @@ class Lookout:
     def __init__(
         self,
         url: str | None = None,
-        refused: Callable[[str, str | None], None] = lambda why, _: say(why),
+        refused: Callable[[str, Advice | None], None] = lambda why, _: say(why),
         doubts: Callable[[], None] = lambda: None,
+        complete: Callable[[Advice], None] = lambda _: None,
     ) -> None:
-        """`refused` is told why what looks like a PPO is not shown, and the lines that would show it, if there are any;
-        `doubts`, once, that nothing looks like one so far.
+        """`refused` is told why what looks like a PPO is not shown, and what to put into it, where that is known;
+        `doubts`, once, that nothing looks like one so far; `complete`, of lines in which nothing is open.
         """
         self._url, self._told_why, self._doubts = url, refused, doubts
         self.loop: NamedLoop | None = None
@@ -70,7 +71,7 @@ class Lookout:
         self.calls = 0
         """Of `backward`, by whomever."""
         self.nearest: Found | None = None
-        self.adviser = Adviser()
+        self.adviser = Adviser(complete)
         self._some: tuple[list[str], str] = [], ""  # the most of the names that one caller had, and where
         self._refused: set[str] = set()
         self._why: str | None = None  # of the latest that is refused, until it is said
@@ -247,4 +248,4 @@ class Lookout:
         if self._why is not None:
             why, self._why = self._why, None
             self.adviser.look(frame)
-            self._told_why(why, self.adviser.lines)
+            self._told_why(why, self.adviser.advice)

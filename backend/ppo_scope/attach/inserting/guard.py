@@ -1,0 +1,78 @@
+"""Around the lines that were put into a script: an error in one of them ends the watching, never the training."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ppo_scope.attach.connecting.address import given
+from ppo_scope.attach.connecting.script_news import tell
+from ppo_scope.attach.watcher import say
+from ppo_scope.wire.attaching import LONGEST, ScriptNews
+from ppo_scope.worker import causes
+
+if TYPE_CHECKING:
+    from ppo_scope.attach.own_loop.scope import Scope
+
+FAILED = "A line that was put in has failed, and nothing more is shown; the training goes on. ({kind}: {error})"
+
+NOT_ASKED = "a {kind} would be asked once more than the script does: put what it answers into a variable"
+
+
+class Guard:
+    """Of this process."""
+
+    def __init__(self) -> None:
+        self.on = True
+        """The lines are run."""
+        self.lines = ""
+        """Those that were put in; empty: none were."""
+        self.script = ""
+        """Into which."""
+
+    def asked(self, held: Any) -> Any:
+        """What may be asked once more than the script does, so that nothing comes of it.
+
+        Raises:
+            TypeError: it is not known what that would do.
+        """
+        if isinstance(held, nn.Module):
+            return lambda *given, **named: _answer(held, given, named)
+        if type(held).__module__.startswith("torch.distributions."):
+            return held  # whose `entropy` and `log_prob` draw nothing
+        raise TypeError(NOT_ASKED.format(kind=type(held).__name__))
+
+    def failed(self, scope: Scope | None) -> None:
+        """In a handler of what one of them has raised."""
+        error = sys.exception()
+        assert error is not None
+        self.on = False
+        why = FAILED.format(kind=type(error).__name__, error=causes.in_a_line(error))
+        say(why)
+        with contextlib.suppress(Exception):  # whatever is the matter, the script goes on
+            if scope is not None and scope.let_go({"summary": why}):
+                return
+            tell(given(), ScriptNews(script=self.script, why=why[:LONGEST], lines=self.lines))
+
+    def end(self) -> None:
+        """Its run was ended on the page: the script ends as it does."""
+        raise SystemExit(0)
+
+
+def _answer(module: nn.Module, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    """Of a module that is asked by us: no generator moves on, and running statistics stay what they are."""
+    before = [(one, one.clone()) for one in module.buffers()]
+    with torch.no_grad(), torch.random.fork_rng():
+        answer = module(*given, **named)
+        for one, was in before:
+            if not torch.equal(one, was):
+                one.copy_(was)
+    return answer
+
+
+GUARD = Guard()

@@ -1,0 +1,108 @@
+"""A source file and the lines that go into it, as one tree. In it every node stands where the user's file has it, those
+of our lines at the line that they go before or after: tracebacks and `inspect` show the file as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ppo_scope.attach.advising.advice import Advice
+from ppo_scope.attach.inserting.keeping import GUARD, keep
+
+IMPORTED = f"from ppo_scope.attach.inserting.guard import GUARD as {GUARD}"
+GUARDED = f"if {GUARD}.on:"
+CROWDED = "line {line} has several statements, and the lines go between them"
+UNREADABLE = "the file with the lines in it cannot be read ({error})"
+OTHERWISE = "with the lines in it the script would not be the same"
+ONCE_MORE = "`{words}`, which line {line} tells, would be asked once more than the script does: put it into a variable"
+
+
+class NotInserted(Exception):
+    """The lines are not put in; why."""
+
+
+class Line(NamedTuple):
+    """Of the file with the lines in it."""
+
+    text: str
+    place: int
+    """The line of the file as it is; of ours, the one that it is put in by."""
+    ours: bool
+
+
+def tree_with(advice: Advice) -> ast.Module:
+    """The file with the lines in it.
+
+    Raises:
+        NotInserted: they do not go into it, or would do more than to tell.
+    """
+    try:
+        bare = ast.parse(advice.text)
+        lines = list(_lines_with(advice, bare))
+        text = "\n".join(one.text for one in lines)
+        tree = ast.parse(text)
+        less = _Less(lines).visit(ast.parse(text)) or tree
+    except SyntaxError as error:
+        raise NotInserted(UNREADABLE.format(error=error.msg)) from None
+    if ast.dump(less) != ast.dump(bare):
+        raise NotInserted(OTHERWISE)
+    ours = [one for one in ast.walk(tree) if _is_ours(one, lines)]
+    again = keep(tree, ours, {"ppo_scope", GUARD, *advice.names})
+    for node in ast.walk(tree):
+        _put_back(node, lines)
+    if again is not None:
+        raise NotInserted(ONCE_MORE.format(words=ast.unparse(again), line=again.lineno))
+    return tree
+
+
+def _lines_with(advice: Advice, bare: ast.Module) -> Iterator[Line]:
+    """Raises `NotInserted`."""
+    begun = [one.lineno for one in ast.walk(bare) if isinstance(one, ast.stmt)]
+    own, done = advice.text.split("\n"), 0
+    for number, piece in enumerate(advice.pieces):
+        if begun.count(piece.beside) > 1:
+            raise NotInserted(CROWDED.format(line=piece.beside))
+        until = piece.line if piece.after else piece.line - 1
+        yield from (Line(own[place], place + 1, False) for place in range(done, until))
+        done = until
+        code = piece.indented(own)
+        put = _guarded(code, advice.names[0]) if number else [IMPORTED, *code]  # the first is of the module's beginning
+        yield from (Line(text, max(piece.line, 1), True) for text in put)
+    yield from (Line(own[place], place + 1, False) for place in range(done, len(own)))
+
+
+def _guarded(code: Sequence[str], scope: str) -> list[str]:
+    """An error in it ends nothing; where the run was ended on the page, the script ends."""
+    indent = code[0][: len(code[0]) - len(code[0].lstrip())]
+    step = "\t" if "\t" in indent else "    "
+    told = [f"{one} or {GUARD}.end()" if one.strip() == f"{scope}.update()" else one for one in code]
+    inside = [f"{step}{step}{one}" if one else one for one in told]
+    head = [f"{indent}{GUARDED}", f"{indent}{step}try:"]
+    failed = f'{GUARD}.failed(globals()["{scope}"])'  # by its name it would have to be declared before
+    return [*head, *inside, f"{indent}{step}except Exception:", f"{indent}{step}{step}{failed}"]
+
+
+def _is_ours(node: ast.AST, lines: Sequence[Line]) -> bool:
+    return isinstance(node, ast.stmt) and lines[node.lineno - 1].ours
+
+
+class _Less(ast.NodeTransformer):
+    """Takes our statements out again."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self._lines = lines
+
+    def visit(self, node: ast.AST) -> ast.AST | None:
+        return None if _is_ours(node, self._lines) else self.generic_visit(node)
+
+
+def _put_back(node: ast.AST, lines: Sequence[Line]) -> None:
+    """To where it stands in the file as it is."""
+    if not isinstance(getattr(node, "lineno", None), int):
+        return
+    first, last = lines[node.lineno - 1], lines[(node.end_lineno or node.lineno) - 1]  # type: ignore[attr-defined]
+    node.lineno, node.end_lineno = first.place, last.place  # type: ignore[attr-defined]
+    if first.ours:
+        node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
