@@ -38,6 +38,8 @@ class Facts:
     seed: int = 0
     kl_coef: float = 0.0
     kl_coef_target: float | None = None
+    kl_estimate: str | None = None
+    """Of the KL to π_old, of which the loss has `kl_coef` times the mean in it: a name in `kl_estimates.ESTIMATES`."""
     desired_kl: float | None = None
     learning_rate_min: float = 0.0
     learning_rate_max: float = 1.0
