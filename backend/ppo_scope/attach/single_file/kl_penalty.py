@@ -61,7 +61,7 @@ def _times(rest: Numbers, slopes: Numbers, near: float) -> float | None:
     return beta if fits else None
 
 
-def penalty_in(found: Found, loss: Tensor, slopes: Numbers, sure: Any) -> Penalty | None:
+def penalty_in(found: Found, loss: Tensor, slopes: Any, sure: Any) -> Penalty | None:
     """Which one is in a loss; None: none that is known here.
 
     Args:
@@ -115,20 +115,29 @@ def _numbers(found: Tensor) -> Any:
     return found.detach().double().flatten().cpu().numpy()
 
 
-def as_named(beta: float, found: Found) -> tuple[str, float] | None:
-    """What of the script's own numbers is that β, and its name in `args` or among its variables; None: none is."""
+class Named(NamedTuple):
+    """A number of the script's own that is β."""
+
+    value: float
+    name: str
+    in_args: bool
+
+
+def as_named(beta: float, found: Found) -> Named | None:
+    """Which one is; None: none is."""
+    own = getattr(found["args"], "__dict__", {})
+    each = [Named(value, name, in_args=True) for name, value in _numbers_of(own)]
+    each += [Named(value, name, in_args=False) for name, value in _numbers_of(found.variables)]
     near = [
-        (abs(value - beta), name, value)
-        for name, value in _numbers_of(found)
-        if abs(value - beta) <= EXACTLY * abs(beta) and any(one in name.lower() for one in NAMES)
+        one
+        for one in each
+        if abs(one.value - beta) <= EXACTLY * beta and any(part in one.name.lower() for part in NAMES)
     ]
-    return min(near)[1:] if near else None
+    return min(near, key=lambda one: abs(one.value - beta), default=None)
 
 
-def _numbers_of(found: Found) -> Iterable[tuple[str, float]]:
-    args: Any = found["args"]
-    own: Mapping[str, Any] = args if isinstance(args, Mapping) else getattr(args, "__dict__", {})
-    for name, value in (*own.items(), *found.variables.items()):
+def _numbers_of(named: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+    for name, value in named.items():
         one = isinstance(value, Tensor) and value.numel() == 1 and not value.requires_grad
         if one or (isinstance(value, float | int) and not isinstance(value, bool)):
             yield name, float(value)

@@ -34,6 +34,7 @@ from ppo_scope.attach.single_file.named import (
     Unlike,
     alpha_of,
     brief_of,
+    can_be_set,
     found_in,
     is_too_far,
     layout_of,
@@ -144,6 +145,7 @@ class NamedLoop(Loop):
         self._first_index = self._index + 1
         alpha = bool(self._optimizers) and not self.loss.facts.anneal_learning_rate
         changeable = [name for name in CHANGEABLE if name not in self.loss.unsaid and found.settings.takes(name)]
+        beta = self.loss.beta_called is not None and can_be_set(found["args"], self.loss.beta_called)
         beside = space is not None and not seen.is_cuda and self.policy.distribution is not None
         self.watcher = Watcher(
             self,
@@ -151,7 +153,7 @@ class NamedLoop(Loop):
             address=server_of(url, say) if self._reports else None,
             library="a PPO in one file" + (f", its agent {number}" if number > 1 else ""),
             loss=self.loss.form.brief,
-            changeable=(*changeable, *(["learning_rate"] if alpha else [])),
+            changeable=(*changeable, *(["learning_rate"] if alpha else []), *(["kl_coef"] if beta else [])),
             seed=self.loss.facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
@@ -445,6 +447,8 @@ class NamedLoop(Loop):
         for name, value in wanted.items():
             if name == "learning_rate":
                 set_alpha(self.optimizer.param_groups, value)
+            elif name == "kl_coef":
+                setattr(self.found["args"], str(self.loss.beta_called), value)
             else:
                 self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)

@@ -52,6 +52,8 @@ class ProvenLoss:
         """As far as one has looked: no known mistake has put it together."""
         self.drops = False
         """A smaller minibatch than the others: its samples are left out."""
+        self.beta_called: str | None = None
+        """What `args` call β, where it is one of them."""
         self._coefficients: Mapping[str, float] = {}
         if coefficients is not None:
             self._coefficients = coefficients.settings(self.unsaid)
@@ -125,7 +127,8 @@ class ProvenLoss:
         if penalty is None or penalty.estimate != self.form.estimate:
             raise Unlike(NO_PRICE.format(estimate=self.form.estimate))
         named = as_named(penalty.beta, found)
-        beta = as_written(penalty.beta) if named is None else named[1]
+        self.beta_called = named.name if named is not None and named.in_args else None
+        beta = as_written(penalty.beta) if named is None else named.value
         self._price = {"kl_coef": beta, "kl_estimate": self.form.estimate}
 
     def _is_made_so(self, found: Found, loss: Tensor, form: Form, unsaid: tuple[str, ...]) -> bool:
