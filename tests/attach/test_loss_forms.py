@@ -267,6 +267,80 @@ def test_c_of_a_dual_clip_is_found_from_the_samples_that_reach_it(kind, told, mo
     assert any(reached[12 * since :])
 
 
+def test_another_c_of_a_dual_clip_is_shown_from_its_update_on(monkeypatch, capfd, tmp_path):
+    cap = "(1.25 if iteration < 3 else 1.35)"
+    script, options = changed(tmp_path, capped(cap), FAST, CLIPPED), ("--raw", "--iterations", "6")
+    numbers, digest = plain(*options, script=script)
+    caps, shown = [], []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            shown.extend(shown_of(one, 0.5) for one in phase.update.minibatches)
+            caps.append(phase.update.settings.ratio_cap)
+
+    _, printed = followed(monkeypatch, capfd, *options, at=at, script=script)
+    assert printed.out.splitlines()[-1] == digest
+    assert caps[2] == 1.25 and caps[-1] == 1.35, printed.err
+    assert np.array(shown) == pytest.approx(numbers, rel=1e-5, abs=1e-5), "at minibatches that are not looked at, too"
+
+
+IN_BETWEEN = {
+    "another clip": (
+        "clipped = torch.clamp(ratio, 1 - args.clip_coef,",
+        "clipped = torch.clamp(ratio, 0.9 if minibatch == 5 else 1 - args.clip_coef,",
+    ),
+    "another c2": (
+        "args.ent_coef * entropy.mean() + args",
+        "(0.1 if minibatch == 5 else 0.01) * entropy.mean() + args",
+    ),
+}
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+@pytest.mark.parametrize("name", IN_BETWEEN)
+def test_another_loss_at_a_minibatch_that_is_not_looked_at_ends_what_is_shown(
+    name, stepped, monkeypatch, capfd, tmp_path
+):
+    """At the end of its update; where phases are shown one by one, before it is."""
+    script = changed(tmp_path, IN_BETWEEN[name], FAST)
+    shown, ended = [], []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.LOSS:
+            shown.append(len(phase.update.told))
+        elif phase.kind is PhaseKind.UPDATE:
+            ended.append(phase.update.index)
+        if stepped:
+            loop.watcher.orders.obey({"type": "play", "pace": 1e6, "id": None})
+
+    _, printed = followed(monkeypatch, capfd, "--iterations", "2", at=at, script=script)
+    assert len(printed.out.splitlines()[-1]) == 64 and not ended
+    said = (
+        "From update 1 on, its loss is " if stepped else "From update 1 on, its loss at minibatch 6 of this update was "
+    )
+    assert said in printed.err and shown == list(range(1, 6 if stepped else 13))
+
+
+SMALL = {
+    "c2": (("args.ent_coef * entropy.mean() + args", "1.01 * args.ent_coef * entropy.mean() + args"), 0.0101),
+    "r in half precision": (("ratio = logratio.exp()", "ratio = logratio.half().exp().float()"), None),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_is_lost_in_the_last_digits_of_a_large_loss_is_seen(name, monkeypatch, capfd, tmp_path):
+    change, coef = SMALL[name]
+    coefs = []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            coefs.append(phase.update.settings.entropy_coef)
+
+    options = "--raw", "--iterations", "2"
+    _, printed = followed(monkeypatch, capfd, *options, at=at, script=changed(tmp_path, change, FAST))
+    assert coefs == ([coef] * 2 if coef else []) and ("not shown: " in printed.err) is (coef is None)
+
+
 ASKED = "found = agent.get_action_and_value(b_obs[mb_inds], *memory, b_actions[mb_inds])"
 ACTED = "action, logprobs[step], _, value, *after = agent.get_action_and_value(next_obs, *memory)"
 HALVES = 'with torch.autocast("cpu", dtype=torch.bfloat16):\n' + 5 * "    "

@@ -120,7 +120,7 @@ def parts_of_minibatch(found: Found, facts: Facts, form: Form) -> Parts:
         return parts
     values, targets = (one.detach().flatten().double() for one in (found["value"], targets))
     value_loss = form.value_losses(values, targets, old_values, None).mean()
-    return parts._replace(value_term=facts.value_coef * float(value_loss))
+    return Parts(*parts[:6], facts.value_coef * float(value_loss), parts.entropy_term, parts.penalty)
 
 
 def _rounded_away(found: Found, parts: Parts, facts: Facts) -> float:

@@ -24,7 +24,6 @@ from ppo_scope.attach.facts import as_read
 from ppo_scope.attach.late import Brief, LateUpdate
 from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.ranks import Ranks, rank_here
-from ppo_scope.attach.record import Update
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
@@ -70,6 +69,7 @@ CAPPED = (
     "from the loss, and shown from this update on."
 )
 ANOTHER_CAP = "In update {index} c of the dual clip is {cap:g}, and was {before:g}: it is shown so from this update on."
+UNCAPPED = "In update {index} samples have gone beyond c = {before:g} of the dual clip: it is not there any more."
 ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
 
 
@@ -301,6 +301,8 @@ class NamedLoop(Loop):
         self._compare_coefficients()
         if self.loss.form.delta is None and self._told_losses:  # else it has another value loss than ours
             self._update.known["told_loss"] = float(self._told_losses[-1])
+            if self.loss.sound and not rough_of(self.found["log_prob"]):
+                self._update.known["loss_proven"] = 1.0
             self._compare_losses()
         known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
         self._update.known |= known
@@ -337,12 +339,11 @@ class NamedLoop(Loop):
         """Whether a later minibatch of the update is what it is taken for, too."""
         self._to_check -= {self._count}
         try:
-            cap = self.loss.prove_again(found, loss)
+            self.loss.prove_again(found, loss)
         except Unlike as why:
             self._lose(str(why))
             return False
-        if cap is not None and self._update is not None:
-            self._capped(self._update, cap)
+        self._cap_is_known()
         return True
 
     @guarded
@@ -361,17 +362,22 @@ class NamedLoop(Loop):
         if self._index == self._first_index:  # how many losses make a minibatch is known when the first is over
             told[0] = nan
         try:
-            cap = self.loss.compare(update, told, self.found)
+            self.loss.compare(update, told, self.found)
         except Unlike as why:
             self._lose(str(why))
             return
-        if cap is not None:
-            self._capped(update, cap)
+        self._cap_is_known()
 
-    def _capped(self, update: Update, cap: float) -> None:
-        """Samples have told c: the update under way is made with it, too."""
-        before = update.settings.ratio_cap
-        say((CAPPED if before is None else ANOTHER_CAP).format(index=self._index, cap=cap, before=before))
+    def _cap_is_known(self) -> None:
+        """Samples may have told another c: the update under way is made with it, too."""
+        update, cap = self._update, self.loss.facts.ratio_cap
+        if update is None or cap == (before := update.settings.ratio_cap):
+            return
+        say(
+            (CAPPED if before is None else UNCAPPED if cap is None else ANOTHER_CAP).format(
+                index=self._index, cap=cap, before=before
+            )
+        )
         update.turns_out(self.loss.facts)
         if self._reports:
             self.watcher.changed("ratio_cap", before, cap, self._index)

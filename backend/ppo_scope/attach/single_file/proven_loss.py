@@ -57,7 +57,7 @@ class ProvenLoss:
         self._coefficients: Mapping[str, float] = {}
         if coefficients is not None:
             self._coefficients = coefficients.settings(self.unsaid)
-        self._cap: dict[str, float] = {}  # c, where samples have told it
+        self._cap: dict[str, float | None] = {}  # c, where samples have told it
         self._price: dict[str, Any] = {}  # β and which estimate of the KL it weighs, where there is such a term
         self._terms = Coefficients()  # of the first minibatch of this update
         self._read: Any = None  # what its facts were read of
@@ -143,9 +143,9 @@ class ProvenLoss:
         except Unlike:
             return False
 
-    def prove_again(self, found: Found, loss: Tensor) -> float | None:
-        """At a later minibatch of the update. c, where samples have reached a second clip for the first time, with
-        which it is made from this update on.
+    def prove_again(self, found: Found, loss: Tensor) -> None:
+        """At a later minibatch of the update. Where samples tell another c than is known, it is made with that from
+        this update on.
 
         Raises:
             Unlike: it is not what it is taken for.
@@ -153,35 +153,33 @@ class ProvenLoss:
         try:
             self.sound = is_made_of(found, loss, self.facts, self.form)
         except Unlike:
-            if (cap := self._reached(found, loss)) is not None:
-                return cap
-            raise
-        return None
+            known, cap = self.facts.ratio_cap, cap_in(found, loss, self.facts, self.form)
+            others = [one for one in (cap, None) if one != known]  # beyond c none may have come here
+            if not any(self._is_capped_at(one, found, loss) for one in others):
+                raise
 
-    def _reached(self, found: Found, loss: Tensor) -> float | None:
-        cap = cap_in(found, loss, self.facts, self.form)
-        if cap is None:
-            return None
+    def _is_capped_at(self, cap: float | None, found: Found, loss: Tensor) -> bool:
+        """Whether it is made with this c, then it is so; None: with none."""
         before, self._cap = self._cap, {"ratio_cap": cap}
         try:
             if is_made_of(found, loss, self._facts_of(found), self.form):
-                return cap
+                return True
         except Unlike:
             pass
         self._cap = before
         self._facts_of(found)
-        return None
+        return False
 
-    def compare(self, update: LateUpdate, told: Sequence[float], found: Found) -> float | None:
-        """When an update is over: what the losses of all of its minibatches came to is held against ours. c, where that
-        is what makes them other ones.
+    def compare(self, update: LateUpdate, told: Sequence[float], found: Found) -> None:
+        """When an update is over: what the losses of all of its minibatches came to is held against ours. Where another
+        c makes them what they are, it is made with that.
 
         Raises:
             OtherLoss: they are other ones.
         """
         off = off_in(update, told, self.facts)
         if not off:
-            return None
+            return
         cap = cap_of(update, told, self.facts)
         if cap is None:
             place, theirs, ours = off[0]
@@ -189,7 +187,6 @@ class ProvenLoss:
             raise OtherLoss(OFF.format(place=place + 1, theirs=theirs, ours=ours, made_of=made_of))
         self._cap = {"ratio_cap": cap}
         self._facts_of(found)
-        return cap
 
     # Where the terms of a minibatch are differentiated one by one
 
