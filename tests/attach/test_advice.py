@@ -51,6 +51,57 @@ def test_the_lines_put_in_where_they_say_show_what_the_script_does(name, lines, 
     assert all(map(torch.equal, plain[1]["weights"], variables["weights"])), "it trains as without them"
 
 
+LOSSES = """\"\"\"What is minimised.\"\"\"
+
+import torch
+
+
+def surrogate(now, before, gains, epsilon):
+    rho = (now - before).exp()
+    A = (gains - gains.mean()) / (gains.std() + 1e-8)
+    return torch.max(-A * rho, -A * rho.clamp(1 - epsilon, 1 + epsilon)).mean()
+
+
+def whole_loss(now, before, gains, guess, goal, spread, epsilon, v_weight, h_weight):
+    critic = ((guess - goal) ** 2).mean()
+    return surrogate(now, before, gains, epsilon) + v_weight * critic - h_weight * spread.mean()
+"""
+CALLED = """            guessed = judge(fx[ix]).squeeze(-1)
+            total = whole_loss(lp, fl[ix], fb[ix], guessed, fg[ix], pi.entropy(), EPSILON, V_WEIGHT, H_WEIGHT)
+"""
+
+
+def test_a_loss_in_another_file_than_its_backward_is_read_there_and_told_there(tmp_path, monkeypatch):
+    whole = (SCRIPTS / "procedural.py").read_text()
+    before, rest = whole.split("            rho = (lp")
+    imported, steps = "import numpy as np\n", rest[rest.index("            adam.zero_grad()") :]
+    source = f"{before}{CALLED}{steps}".replace(imported, f"{imported}from own_losses import whole_loss\n")
+    by_module = source.replace("from own_losses import whole_loss", "import own_losses as those")
+    by_module = by_module.replace("= whole_loss(", "= those.whole_loss(")
+
+    def run(folder, text, losses, how):
+        folder.mkdir()
+        (folder / "own_losses.py").write_text(losses)
+        (script := folder / "train.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "own_losses", raising=False)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(folder))
+            return how(script)
+
+    plain = run(tmp_path / "plain", source, LOSSES, lambda one: run_with(one, monkeypatch))[1]
+    lines = run(tmp_path / "read", source, LOSSES, advised)
+    told = run(tmp_path / "module", by_module, LOSSES, advised)
+    assert told.count("# own_losses.py, ") == lines.count("# own_losses.py, ") == 3 and "to fill in" not in lines
+    put_in = inserted(source, lines, "train.py"), inserted(LOSSES, lines, "own_losses.py")
+    scopes, variables = run(tmp_path / "shown", *put_in, lambda one: run_with(one, monkeypatch))
+    minibatches, layout, *settings = SHAPES["procedural"]
+    (scope,) = scopes
+    assert [len(update.minibatches) for update in scope.updates] == [minibatches] * 3 and scope.rollout_layout == layout
+    facts = scope.updates[-1].settings
+    assert [getattr(facts, name) for name in TOLD[: len(settings)]] == pytest.approx(settings)
+    assert all(map(torch.equal, plain["weights"], variables["weights"])), "it trains as without them"
+
+
 LOSS = """
 import torch
 from torch import nn
