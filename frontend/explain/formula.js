@@ -3,7 +3,7 @@
 import { count, extreme, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { CLIP, rangeOf, rise } from "../ppo/clip-range.js";
 import { moved, previewOf } from "../state/previewed.js";
-import { isPriced } from "../state/priced.js";
+import { isPriced, priceOf } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
 import { usedText } from "../state/used.js";
 import { instead, nameOf } from "../state/whole.js";
@@ -20,7 +20,6 @@ import { rove } from "../ui/roving.js";
 /** @typedef {{ element: HTMLElement, output: HTMLElement, live: Live, wouldBe: WouldBe | undefined }} Cell */
 
 const LOSS = "The loss: L = L_PG + c₁·L_VF − c₂·S";
-const PRICE = " + β·KL to the reference policy";
 
 /**
  * An index, lowered by hand: where no mathematical font is installed, browsers leave that of <msub> on the line.
@@ -249,17 +248,24 @@ export function createFormula(root, visit) {
   };
 
   const toReference = m("mrow", {}, m("mi", {}, "KL"), flat("("), sub("π", "θ"), flat("‖"), sub("π", "ref"), flat(")"));
-  const price = h(
-    "span",
-    { class: "price", hidden: true },
-    sign("+"),
-    term(
-      "clip",
-      "KL to the reference policy, times its coefficient β",
-      m("mrow", {}, m("mi", {}, "β"), m("mo", {}, "·"), toReference),
-      lossTerm("penalty"),
+  /** @param {string} name @param {...Node} symbol what β weighs */
+  const priced = (name, ...symbol) =>
+    h(
+      "span",
+      { class: "price", hidden: true },
+      sign("+"),
+      term("clip", name, m("mrow", {}, m("mi", {}, "β"), m("mo", {}, "·"), ...symbol), lossTerm("penalty")),
+    );
+  /** By the symbol of the term. @type {Record<string, HTMLElement>} */
+  const prices = {
+    "β·KL": priced("KL to the reference policy, times its coefficient β", toReference),
+    ...Object.fromEntries(
+      ["k1", "k2", "k3"].map((name) => {
+        const { symbol, what } = priceOf({ settings: { kl_estimate: name } });
+        return [symbol, priced(`β times ${what}`, sub("k", name[1]))];
+      }),
     ),
-  );
+  };
   const whole = h(
     "div",
     { class: "equation", role: "group", "aria-label": LOSS },
@@ -282,7 +288,7 @@ export function createFormula(root, visit) {
     }),
     sign("·"),
     term("entropy", "mean entropy of the policy", m("mi", {}, "S"), lossTerm("entropy"), { wouldBe: termWouldBe("entropy") }),
-    price,
+    ...Object.values(prices),
   );
   root.append(whole, ...Object.values(objectives), check, label);
   rove(root, ".term"); // the first equation, where the stop begins, is never hidden
@@ -295,9 +301,10 @@ export function createFormula(root, visit) {
     const used = inUse(state, "objective") ?? "clip";
     const chosen = used === "clip" ? formOf(isOn(state, "clip_range_high"), isOn(state, "ratio_cap")) : used;
     for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
-    const priced = state.snapshot !== null && isPriced(state.snapshot.header);
-    setHidden(price, !priced);
-    setAttribute(whole, "aria-label", priced ? `${LOSS}${PRICE}` : LOSS);
+    const header = state.snapshot?.header;
+    const price = header && isPriced(header) ? priceOf(header) : null;
+    for (const [symbol, element] of Object.entries(prices)) setHidden(element, symbol !== price?.symbol);
+    setAttribute(whole, "aria-label", price ? `${LOSS} + ${price.symbol}${price.of ? "" : " to the reference policy"}` : LOSS);
     const preview = previewOf(state);
     for (const { element, output, live, wouldBe } of cells) {
       if (element.parentElement?.hidden) continue;

@@ -7,7 +7,7 @@ import { count, figure, number, percent, rounded, settingText, term } from "../s
 import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
-import { isPriced } from "../state/priced.js";
+import { isPriced, priceOf } from "../state/priced.js";
 import { textOf } from "../state/rows.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
@@ -146,7 +146,7 @@ function sum({ header, set, value }) {
   const terms = [["", "L_PG", term(value("policy_loss"))]];
   if (typeof value("value_loss") === "number") terms.push([" + ", "c₁·L_VF", `${set("value_coef")} · ${term(value("value_loss"))}`]);
   if (typeof value("entropy") === "number") terms.push([" − ", "c₂·S", `${set("entropy_coef")} · ${term(value("entropy"))}`]);
-  if (isPriced(header)) terms.push([" + ", "β·KL", term(value("penalty"))]);
+  if (isPriced(header)) terms.push([" + ", priceOf(header).symbol, term(value("penalty"))]);
   const [names, numbers] = [1, 2].map((part) => terms.map((one) => one[0] + one[part]).join(""));
   return `L = ${names} = ${numbers} = ${term(value("loss"))}`;
 }
@@ -195,8 +195,10 @@ function leash({ header, value, set }) {
   if (set("objective") !== "clip") return "There is no clip: nothing is held.";
   const fraction = value("held_fraction");
   const held = typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scopeOf(header, "means")}.` : "";
-  const priced = isPriced(header) ? ` L has β·KL = ${number(value("penalty"))} to the reference policy in it.` : "";
-  return held + priced;
+  if (!isPriced(header)) return held;
+  const { symbol, what, to, of } = priceOf(header);
+  const price = `L has ${symbol} = ${number(value("penalty"))}`;
+  return `${held} ${of ? `${price} in it, the price of having moved from ${to}: β times ${what}.` : `${price} to ${to} in it.`}`;
 }
 
 /** What the KL of the whole update makes of β. @param {Told} told */

@@ -3,7 +3,7 @@
 import { h, setHidden } from "../ui/dom.js";
 import { term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
-import { isPriced } from "../state/priced.js";
+import { isPriced, priceOf } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
@@ -49,8 +49,11 @@ export const losses = {
   title: "Loss components",
   hint: "L = L_PG + c₁·L_VF − c₂·S, term by term",
   hintOf: ({ run, snapshot, whole }) => {
-    const priced = [snapshot, whole].some((moment) => moment && isPriced(moment.header));
-    if (priced) return "L = L_PG + c₁·L_VF − c₂·S + β·KL to the reference, term by term";
+    const priced = [snapshot, whole].find((moment) => moment && isPriced(moment.header));
+    if (priced) {
+      const { symbol, what, of } = priceOf(priced.header);
+      return `L = L_PG + c₁·L_VF − c₂·S + ${of ? `${symbol}, term by term: ${what}` : `${symbol} to the reference, term by term`}`;
+    }
     return run?.attached?.loss ? `${losses.hint}. What the script trains on: ${run.attached.loss}` : null;
   },
   ideas: ["loss", "policy", "value", "entropy"],

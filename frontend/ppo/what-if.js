@@ -19,7 +19,7 @@ import { REGION } from "../wire.js";
  * @property {number | null} policyLoss L_PG as it is: under objectives without a clip its range does not change it
  * @property {number | null} valueLoss L_VF
  * @property {number | null} entropy S
- * @property {boolean} [priced] L has a term that is not known of these samples
+ * @property {((r: number) => number) | null} [price] a term of L of its own, β·KL, by a sample's r; null: r does not tell it
  *
  * @typedef {object} Outcome
  * @property {Uint8Array} codes region of every sample, of those outside of the batch too
@@ -121,9 +121,16 @@ function termsWith(batch, values) {
   const policy_loss = policyLossWith(batch, values);
   const value_term = batch.valueLoss === null ? null : value_coef * batch.valueLoss;
   const entropy_term = batch.entropy === null ? null : -entropy_coef * batch.entropy;
-  const known = policy_loss !== null && value_term !== null && entropy_term !== null && !batch.priced;
+  const price = priceOf(batch);
+  const known = policy_loss !== null && value_term !== null && entropy_term !== null && price !== null;
   const { valueLoss: value_loss, entropy } = batch;
-  return { policy_loss, value_loss, entropy, value_term, entropy_term, loss: known ? policy_loss + value_term + entropy_term : null };
+  return { policy_loss, value_loss, entropy, value_term, entropy_term, loss: known ? policy_loss + value_term + entropy_term + price : null };
+}
+
+/** β·KL, which no clip range and no other coefficient moves. @param {Batch} batch */
+function priceOf(batch) {
+  const { price, ratio } = batch;
+  return price ? meanOver(batch, (at) => price(bounded(ratio[at]))) : price === null ? null : 0;
 }
 
 /** @param {Batch} batch @param {Preview} values */

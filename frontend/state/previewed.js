@@ -1,11 +1,11 @@
 // The preview: the batch on show with the values of ε, ε⁺, c, β, c₁ and c₂ that were chosen and are not in use.
 
 import { settingText } from "./format.js";
-import { isPriced } from "./priced.js";
+import { isPriced, priceOf } from "./priced.js";
 import { CLIP, isSameRange, rangeOf } from "../ppo/clip-range.js";
 import { allBounded, whatIf } from "../ppo/what-if.js";
 
-/** @import { Preview, Snapshot, State } from "../types.js" */
+/** @import { Preview, Snapshot, SnapshotHeader, State } from "../types.js" */
 /** @import { Batch, Outcome } from "../ppo/what-if.js" */
 
 /** The settings that can be previewed. */
@@ -94,11 +94,19 @@ export function batchOf({ header, arrays }) {
     regions: region,
     members: in_minibatch ?? null,
     kl: exact_kl ?? null,
-    priced: isPriced(header),
+    price: pricedAt(header),
     policyLoss: scalars[policy] ?? null,
     valueLoss: scalars[value] ?? null,
     entropy: scalars[entropy] ?? null,
   };
+}
+
+/** What β·KL is of a sample, by its r; null where that does not tell it, and nothing where L has no such term. @param {SnapshotHeader} header */
+function pricedAt(header) {
+  if (!isPriced(header)) return undefined;
+  const { of } = priceOf(header);
+  const beta = header.settings.kl_coef;
+  return of === null || typeof beta !== "number" ? null : (/** @type {number} */ r) => beta * of(r);
 }
 
 /**

@@ -46,17 +46,17 @@ def looking(lookout):
             lookout.end(whole=True)
 
 
-def inserted(source, lines):
-    """A script with the lines in it."""
+def inserted(source, lines, file=None):
+    """A script with the lines in it; of several files, with those of this one."""
     found = source.splitlines()
     pieces = []
     for line in lines.splitlines():
         head = HEAD.fullmatch(line)
         if head:
-            pieces.append((int(head[3]) - (head[2] == "before"), []))
+            pieces.append((int(head[3]) - (head[2] == "before"), [], file is None or head[1] == file))
         else:
             pieces[-1][1].append(line)
-    for place, code in reversed(pieces):
+    for place, code, _ in reversed([one for one in pieces if one[2]]):
         found[place:place] = code
     return "\n".join(found) + "\n"
 

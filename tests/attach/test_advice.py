@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from ppo_scope.attach.advising.advice import Adviser, advice_of
+from ppo_scope.attach.inserting.anew import Beginning
+from ppo_scope.attach.inserting.inserter import Inserter
 from ppo_scope.attach.single_file.lookout import Lookout
 from tests.attach import one_file
 from tests.attach.advised import advice_for, advised, inserted, looking, run_with
@@ -54,6 +56,59 @@ def shows(scope, name):
     assert {name: getattr(facts, name) for name in TOLD if name in facts.told} == pytest.approx(known)
     for update in scope.updates:
         assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
+
+
+LOSSES = """\"\"\"What is minimised.\"\"\"
+
+import torch
+
+
+def surrogate(now, before, gains, epsilon):
+    rho = (now - before).exp()
+    A = (gains - gains.mean()) / (gains.std() + 1e-8)
+    return torch.max(-A * rho, -A * rho.clamp(1 - epsilon, 1 + epsilon)).mean()
+
+
+def whole_loss(now, before, gains, guess, goal, spread, epsilon, v_weight, h_weight):
+    critic = ((guess - goal) ** 2).mean()
+    return surrogate(now, before, gains, epsilon) + v_weight * critic - h_weight * spread.mean()
+"""
+CALLED = """            guessed = judge(fx[ix]).squeeze(-1)
+            total = whole_loss(lp, fl[ix], fb[ix], guessed, fg[ix], pi.entropy(), EPSILON, V_WEIGHT, H_WEIGHT)
+"""
+
+
+def test_a_loss_in_another_file_than_its_backward_is_read_there_and_told_there(tmp_path, monkeypatch):
+    whole = (SCRIPTS / "procedural.py").read_text()
+    before, rest = whole.split("            rho = (lp")
+    imported, steps = "import numpy as np\n", rest[rest.index("            adam.zero_grad()") :]
+    source = f"{before}{CALLED}{steps}".replace(imported, f"{imported}from own_losses import whole_loss\n")
+    by_module = source.replace("from own_losses import whole_loss", "import own_losses as those")
+    by_module = by_module.replace("= whole_loss(", "= those.whole_loss(")
+
+    def run(folder, text, losses, how):
+        folder.mkdir()
+        (folder / "own_losses.py").write_text(losses)
+        (script := folder / "train.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "own_losses", raising=False)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(folder))
+            return how(script)
+
+    plain = run(tmp_path / "plain", source, LOSSES, lambda one: run_with(one, monkeypatch))[1]
+    lines = run(tmp_path / "read", source, LOSSES, advised)
+    advice = run(tmp_path / "module", by_module, LOSSES, advice_for)
+    told, why_not = advice.lines, Inserter(Beginning(), "train.py", asked=True).why_not(advice)
+    assert why_not == "some of them go into own_losses.py" and advice.text == by_module
+    assert told.count("# own_losses.py, ") == lines.count("# own_losses.py, ") == 3 and "to fill in" not in lines
+    put_in = inserted(source, lines, "train.py"), inserted(LOSSES, lines, "own_losses.py")
+    scopes, variables = run(tmp_path / "shown", *put_in, lambda one: run_with(one, monkeypatch))
+    minibatches, layout, *settings = SHAPES["procedural"]
+    (scope,) = scopes
+    assert [len(update.minibatches) for update in scope.updates] == [minibatches] * 3 and scope.rollout_layout == layout
+    facts = scope.updates[-1].settings
+    assert [getattr(facts, name) for name in TOLD[: len(settings)]] == pytest.approx(settings)
+    assert all(map(torch.equal, plain["weights"], variables["weights"])), "it trains as without them"
 
 
 LOSS = """

@@ -66,7 +66,7 @@ def shown_of(minibatch, half):
     return [float(beyond.float().mean()), *terms]
 
 
-def follow(monkeypatch, capfd, script, options, half):
+def follow(monkeypatch, capfd, script, options, half, gathered=()):
     """(what has looked out, minibatches as they are shown, as they are printed, what was said): of gradients by term
     it is seen that they make the norm that the script cuts off, and of weights that they are those of the script alone.
     """
@@ -80,7 +80,7 @@ def follow(monkeypatch, capfd, script, options, half):
             shown.append(shown_of(one, half))
             weights, gradients = (1.0, settings.value_coef, -0.01), loop.policy.differentiate(update, one)
             whole = sum(weight * gradient for weight, gradient in zip(weights, gradients, strict=True))
-            if "gathered" in options and len(update.told) % 2 == 0:
+            if "gathered" in (*options, *gathered) and len(update.told) % 2 == 0:
                 whole += made["before"]
             made["before"] = whole
         elif phase.kind is PhaseKind.GRADIENT:
@@ -173,10 +173,56 @@ def test_what_is_not_proven_is_refused(name, monkeypatch, capfd, tmp_path):
     assert len(printed.out.splitlines()[-1]) == 64, "its digest"
 
 
-def test_terms_that_are_differentiated_one_by_one_are_not_known_divided(monkeypatch, capfd, tmp_path):
-    script = changed(tmp_path, DIVIDED_ONE_BY_ONE)
-    lookout, printed = followed(monkeypatch, capfd, "--raw", "--apart", "terms", "--iterations", "1", script=script)
-    assert lookout.loop is None and "its loss is " in printed.err
+GATHERED = (
+    ('args.apart != "gathered" or minibatch % 2 == 0', "minibatch % 2 == 0"),
+    (
+        'args.apart != "gathered" or minibatch % 2',
+        "minibatch % 2",
+    ),
+)
+THREE = (
+    ("term.backward()", "term.backward(retain_graph=True)"),
+    (
+        "entropy.mean(), args.vf_coef * v_loss]",
+        "entropy.mean() * 0, args.vf_coef * v_loss, -args.ent_coef * entropy.mean()]",
+    ),
+    ("terms = [pg_loss - args.ent_coef * entropy.mean() * 0", "terms = [pg_loss"),
+)
+ONE_BY_ONE = {
+    "three": ("terms", THREE, 1),
+    "three, values first": ("values", THREE, 1),
+    "divided": ("terms", (DIVIDED_ONE_BY_ONE, *GATHERED), 2),
+    "divided, values first": ("values", (DIVIDED_ONE_BY_ONE, *GATHERED), 2),
+    "three, divided": ("terms", (*THREE, ("term.backward(", "(term / 2).backward("), *GATHERED), 2),
+}
+
+
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+def test_terms_that_are_differentiated_one_by_one_add_up_to_l(name, monkeypatch, capfd, tmp_path):
+    order, changes, parts = ONE_BY_ONE[name]
+    script, options = changed(tmp_path, *changes, CLIPPED), ("--raw", "--apart", order, "--iterations", "2")
+    gathered = ("gathered",) if parts == 2 else ()
+    lookout, shown, numbers, err, updates = follow(monkeypatch, capfd, script, options, 0.5, gathered)
+    assert shown == pytest.approx(numbers, rel=1e-6, abs=1e-6)
+    assert [told for _, told, _ in updates] == pytest.approx([numbers[n - 1, -1] for *_, n in updates], rel=1e-6)
+    assert lookout.loop.loss.form.parts == parts and ("its loss is L / 2" in err) is (parts == 2)
+
+
+OTHER_TERMS = {
+    "a part of the policy's alone": (
+        "[pg_loss - args.ent_coef * entropy.mean(),",
+        "[pg_loss / 2 - args.ent_coef * entropy.mean(),",
+    ),
+    "another c1": ("args.vf_coef * v_loss]", "1.01 * args.vf_coef * v_loss]"),
+    "one of another kind": ("v_loss]", "v_loss, 1e-5 * agent.actor(b_obs[mb_inds]).square().mean()]"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_TERMS)
+def test_a_term_that_is_differentiated_by_itself_has_to_be_ours(name, monkeypatch, capfd, tmp_path):
+    script = changed(tmp_path, OTHER_TERMS[name])
+    _, printed = followed(monkeypatch, capfd, "--raw", "--apart", "terms", "--iterations", "1", script=script)
+    assert printed.err.count("not shown: ") + printed.err.count("nothing more is shown") == 1
 
 
 POLICY_LOSS = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
@@ -219,6 +265,80 @@ def test_c_of_a_dual_clip_is_found_from_the_samples_that_reach_it(kind, told, mo
     assert ("a second clip, at c = 1.25 (dual clip)" in printed.err) is not told
     assert np.array(shown)[12 * since :] == pytest.approx(numbers[12 * since :], rel=1e-5, abs=1e-5)
     assert any(reached[12 * since :])
+
+
+def test_another_c_of_a_dual_clip_is_shown_from_its_update_on(monkeypatch, capfd, tmp_path):
+    cap = "(1.25 if iteration < 3 else 1.35)"
+    script, options = changed(tmp_path, capped(cap), FAST, CLIPPED), ("--raw", "--iterations", "6")
+    numbers, digest = plain(*options, script=script)
+    caps, shown = [], []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            shown.extend(shown_of(one, 0.5) for one in phase.update.minibatches)
+            caps.append(phase.update.settings.ratio_cap)
+
+    _, printed = followed(monkeypatch, capfd, *options, at=at, script=script)
+    assert printed.out.splitlines()[-1] == digest
+    assert caps[2] == 1.25 and caps[-1] == 1.35, printed.err
+    assert np.array(shown) == pytest.approx(numbers, rel=1e-5, abs=1e-5), "at minibatches that are not looked at, too"
+
+
+IN_BETWEEN = {
+    "another clip": (
+        "clipped = torch.clamp(ratio, 1 - args.clip_coef,",
+        "clipped = torch.clamp(ratio, 0.9 if minibatch == 5 else 1 - args.clip_coef,",
+    ),
+    "another c2": (
+        "args.ent_coef * entropy.mean() + args",
+        "(0.1 if minibatch == 5 else 0.01) * entropy.mean() + args",
+    ),
+}
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+@pytest.mark.parametrize("name", IN_BETWEEN)
+def test_another_loss_at_a_minibatch_that_is_not_looked_at_ends_what_is_shown(
+    name, stepped, monkeypatch, capfd, tmp_path
+):
+    """At the end of its update; where phases are shown one by one, before it is."""
+    script = changed(tmp_path, IN_BETWEEN[name], FAST)
+    shown, ended = [], []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.LOSS:
+            shown.append(len(phase.update.told))
+        elif phase.kind is PhaseKind.UPDATE:
+            ended.append(phase.update.index)
+        if stepped:
+            loop.watcher.orders.obey({"type": "play", "pace": 1e6, "id": None})
+
+    _, printed = followed(monkeypatch, capfd, "--iterations", "2", at=at, script=script)
+    assert len(printed.out.splitlines()[-1]) == 64 and not ended
+    said = (
+        "From update 1 on, its loss is " if stepped else "From update 1 on, its loss at minibatch 6 of this update was "
+    )
+    assert said in printed.err and shown == list(range(1, 6 if stepped else 13))
+
+
+SMALL = {
+    "c2": (("args.ent_coef * entropy.mean() + args", "1.01 * args.ent_coef * entropy.mean() + args"), 0.0101),
+    "r in half precision": (("ratio = logratio.exp()", "ratio = logratio.half().exp().float()"), None),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_is_lost_in_the_last_digits_of_a_large_loss_is_seen(name, monkeypatch, capfd, tmp_path):
+    change, coef = SMALL[name]
+    coefs = []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            coefs.append(phase.update.settings.entropy_coef)
+
+    options = "--raw", "--iterations", "2"
+    _, printed = followed(monkeypatch, capfd, *options, at=at, script=changed(tmp_path, change, FAST))
+    assert coefs == ([coef] * 2 if coef else []) and ("not shown: " in printed.err) is (coef is None)
 
 
 ASKED = "found = agent.get_action_and_value(b_obs[mb_inds], *memory, b_actions[mb_inds])"
@@ -295,20 +415,101 @@ def test_what_is_found_of_a_loss_stands_beside_the_run_and_in_its_history(tmp_pa
     assert rows["loss"][since:] == pytest.approx(by_update[:, 3], rel=1e-5, abs=1e-6)
 
 
-PENALTIES = {
-    "(-logratio).mean()": "−log r (k1)",
-    "logratio.square().mean() / 2": "(log r)² ⁄ 2 (k2)",
-    "((ratio - 1) - logratio).mean()": "r − 1 − log r (k3)",
+ESTIMATES = {
+    "k1": "(-logratio).mean()",
+    "k2": "logratio.square().mean() / 2",
+    "k3": "((ratio - 1) - logratio).mean()",
+}
+"""Of KL(π_old‖π_θ), as scripts write them."""
+LOSS = "loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss"
+FASTER = "args.clip_vloss = 0.5, 0.01,", "args.clip_vloss = 5.0, 0.05,"
+ADAPTED = (
+    ("    layout = args.num_steps", "    beta = 0.237\n    layout = args.num_steps"),
+    (
+        "        for _ in range(2 if",
+        "        beta *= 1.5 if approx_kl > 0.01 else 1 / 1.5\n        for _ in range(2 if",
+    ),
+)
+BETAS = {
+    "in args": (("    return args\n", "    args.kl_beta = 0.3\n    return args\n"), ("beta *", "args.kl_beta *")),
+    "adapted": ADAPTED,
+    "adapted, by another name": tuple((old, new.replace("beta", "price")) for old, new in ADAPTED),
+    "in the code": (),
+}
+PRICED = {
+    "k1": ("in args", "args.kl_beta", ()),
+    "k2": ("in the code", "0.3", ("--continuous",)),
+    "k3": ("adapted", "beta", ("--raw", "--apart", "gathered")),
+    "k1, by another name": ("adapted, by another name", "price", ()),
 }
 
 
-@pytest.mark.parametrize("kind", ["--raw", "--continuous"])
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_a_term_for_the_kl_ends_what_is_shown_and_is_named(penalty, kind, monkeypatch, capfd, tmp_path):
-    term = (POLICY_LOSS, f"{POLICY_LOSS} + 3 * {penalty}")
-    _, printed = followed(monkeypatch, capfd, kind, "--iterations", "2", script=changed(tmp_path, term, FAST))
-    assert f"has a term for the KL to π_old besides, 3 times the mean of {PENALTIES[penalty]}" in printed.err
-    assert "nothing more is shown, and the training goes on" in printed.err
+@pytest.mark.parametrize("name", PRICED)
+def test_a_term_for_the_kl_is_a_term_of_l_by_its_own_estimate(name, monkeypatch, capfd, tmp_path):
+    estimate, (where, beta, options) = name[:2], PRICED[name]
+    term = LOSS, f"penalty = {beta} * {ESTIMATES[estimate]}\n                {LOSS} + penalty"
+    told = (
+        "(pg_loss, v_loss, entropy.mean(), loss)",
+        f"(pg_loss, v_loss, entropy.mean(), loss, penalty, torch.tensor({beta}))",
+    )
+    halves = [HALVED] * ("gathered" in options)
+    changes = [one for one in BETAS[where] if one[0] != "beta *"]
+    script, options = changed(tmp_path, term, told, FASTER, *changes, *halves), (*options, "--iterations", "3")
+    numbers, digest = plain(*options, script=script)
+    shown, made, betas = [], {}, []
+
+    def at(loop, phase):
+        update, settings = phase.update, phase.update.settings
+        if phase.kind is PhaseKind.LOSS:
+            one = update.minibatches[-1]
+            terms = one.policy_loss, one.value_loss / 2, one.entropy, one.loss, one.penalty
+            shown.append([*map(float, terms), settings.kl_coef])
+            each = zip((1.0, settings.value_coef, -0.01, 1.0), loop.policy.differentiate(update, one), strict=True)
+            whole = sum(weight * gradient for weight, gradient in each)
+            if halves:
+                whole = whole + (made["before"] if len(update.told) % 2 == 0 else 0)
+            made["before"] = whole
+        elif phase.kind is PhaseKind.GRADIENT:
+            norm = float(update.gradient_norms[len(update.told) - 1])
+            assert norm == pytest.approx(np.linalg.norm(made["before"]), rel=1e-4), "with that of the term"
+        elif phase.kind is PhaseKind.UPDATE:
+            assert settings.live()["kl_estimate"] == estimate
+            assert update.known["told_loss"] == pytest.approx(shown[-1][3], rel=1e-6, abs=1e-6)
+            betas.append(settings.kl_coef)
+            if where == "in args" and update.index == 1:
+                loop.watcher.orders.obey({"type": "set", "name": "kl_coef", "value": 0.5, "id": None})
+
+    lookout, printed = followed(monkeypatch, capfd, *options, at=at, script=script)
+    assert f"({estimate}), as L has here" in printed.err and "nothing more is shown" not in printed.err
+    assert ("kl_coef" in lookout.loop.watcher.orders.changeable) is (where == "in args")
+    if where == "in args":
+        assert betas == [0.3, 0.5, 0.5], "it can be moved"
+        return
+    assert printed.out.splitlines()[-1] == digest and len(shown) == len(numbers)
+    assert np.array(shown) == pytest.approx(numbers, rel=1e-6, abs=1e-6)
+    assert len(set(betas)) == (3 if "adapted" in where else 1) and max(abs(numbers[:, 4])) > 1e-3
+
+
+REFUSED_TERMS = {
+    "k3, from the second update on": (f"3 * (iteration > 0) * {ESTIMATES['k3']}", "has a term for the KL to π_old"),
+    "the mean of log r": ("3 * logratio.mean()", "is not that of the policy loss"),
+    "an exact KL": (
+        "0.1 * (nn.functional.log_softmax(agent.actor(b_obs[mb_inds]), 1) ** 2).mean()",
+        "such as an exact KL",
+    ),
+    "a small penalty on weights": (
+        "1e-6 * agent.actor[0].weight.square().sum()",
+        "such as an exact KL, or a penalty on",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_TERMS)
+def test_another_term_is_not_shown_and_is_named(name, monkeypatch, capfd, tmp_path):
+    term, why = REFUSED_TERMS[name]
+    script = changed(tmp_path, (LOSS, f"{LOSS} + {term}"), FAST)
+    _, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "2", script=script)
+    assert why in printed.err and printed.err.count("not shown: ") + printed.err.count("nothing more is shown") == 1
 
 
 def test_a_term_that_is_none_of_the_kl_is_not_taken_for_one(monkeypatch, capfd, tmp_path):

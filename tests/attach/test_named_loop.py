@@ -295,7 +295,7 @@ def test_which_term_of_a_loss_is_another_one_is_said_in_the_terminal_and_on_the_
 
 
 def test_an_error_of_ours_at_the_first_look_ends_no_script(monkeypatch, capfd):
-    monkeypatch.setattr("ppo_scope.attach.single_file.proven_loss.check", lambda *_: 1 / 0)
+    monkeypatch.setattr("ppo_scope.attach.single_file.proven_loss.check_moved", lambda *_: 1 / 0)
     lookout, printed = followed(monkeypatch, capfd, "--iterations", "1")
     assert lookout.loop is None and "(division by zero)" in printed.err
     assert len(printed.out.splitlines()[-1]) == 64, "its digest"

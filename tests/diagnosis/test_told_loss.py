@@ -5,6 +5,8 @@ import torch
 
 from ppo_scope.attach.facts import facts_of
 from ppo_scope.attach.record import Habits, Seen, minibatches_of
+from ppo_scope.diagnosis.checks_loss import LOSS
+from ppo_scope.diagnosis.judging import Found
 from ppo_scope.diagnosis.mistakes import MISTAKES
 from ppo_scope.diagnosis.told_loss import mistake_in, parts_of
 
@@ -72,3 +74,11 @@ def test_a_table_of_normalised_advantages_is_told_apart_from_a_ratio_of_itself_b
     told = -C2 * float(seen.abs().mean())
     assert abs(told - float(made.loss)) > 1e-5
     assert mistake_in(told, parts_of(made, seen, seen, SETTINGS), SETTINGS) == mistake
+
+
+@pytest.mark.parametrize(("off", "proven", "found"), [(0.01, True, True), (0.01, False, False), (1e-4, True, False)])
+def test_a_loss_that_was_ours_and_is_another_one_since_is_seen_where_it_is_but_little_off(off, proven, found):
+    row = {"told_loss": 2.0 + off, "our_loss": 2.0, "losses_told": 1.0, "advantage_size": 1.0}
+    rows = [{**row, "update": float(index), **({"loss_proven": 1.0} if proven else {})} for index in range(1, 4)]
+    verdict = LOSS.found(rows)
+    assert isinstance(verdict, Found) is found

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppo_scope.attach.entering import entering
+from ppo_scope.attach.kl_estimates import ESTIMATES
 from ppo_scope.attach.record import Habits, value_losses
 from ppo_scope.attach.restless import ASKED, Layers, twice
 from ppo_scope.ppo import losses
@@ -170,7 +171,9 @@ class Policy(ABC):
         return found
 
     def differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
-        """dL_PG/dθ, dL_VF/dθ and dS/dθ [P]: of a forward pass of its own, so that nothing of the loop's is touched."""
+        """dL_PG/dθ, dL_VF/dθ and dS/dθ [P], and that of β·KL where it is a term that r tells: of a forward pass of its
+        own, so that nothing of the loop's is touched.
+        """
         batch, settings, device = update.batch, update.settings, self.device
         assert batch is not None
         which = minibatch.samples[minibatch.trained]
@@ -182,7 +185,8 @@ class Policy(ABC):
             targets, old = batch.targets[which].to(device), batch.values[which].to(device)
             value = self._value_losses(values.flatten(), targets, old, settings.value_clip_range).mean()
             spread = -log_prob.mean() if entropy is None else entropy.mean()
-            return [self._gradient(term) for term in (policy, value, spread)]
+            terms = [policy, value, spread, *_price(settings, ratio, log_prob)]
+            return [self._gradient(term) for term in terms]
 
     def _value_losses(self, values: Tensor, targets: Tensor, old: Tensor, limit: float | None) -> Tensor:
         """Per sample, as it is trained on them."""
@@ -226,6 +230,15 @@ class Policy(ABC):
         finally:
             for part, mode in modes:
                 part.training = mode
+
+
+def _price(settings: Any, ratio: Tensor, log_prob: Tensor) -> list[Tensor]:
+    """What has the gradient of β·KL, where that is a term of the loss that r tells."""
+    if settings.kl_estimate is None:
+        return []
+    slope_of = ESTIMATES[settings.kl_estimate][1]
+    slopes = torch.from_numpy(slope_of(ratio.detach().double().log().cpu().numpy())).to(log_prob)
+    return [settings.kl_coef * (slopes * log_prob).mean()]
 
 
 def _buffers_of(module: nn.Module) -> list[tuple[nn.Module, str]]:

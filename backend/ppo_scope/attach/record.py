@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.kl_estimates import ESTIMATES
 from ppo_scope.ppo import by_hand, losses
 from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.record import Bools, Floats, PhaseKind
@@ -328,8 +329,14 @@ def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Ha
         if weight:  # a term whose coefficient is nothing adds nothing, known or not
             loss += weight * term
     penalties: Sequence[Tensor | None] = [None] * len(seen)
+    penalty: Tensor | None = None
     if seen[0].penalty is not None:
         penalty = mean(stacked("penalty"))
+    elif facts.kl_estimate is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            estimates = ESTIMATES[facts.kl_estimate][0](logratio.double().numpy())
+        penalty = facts.kl_coef * mean(torch.from_numpy(estimates))
+    if penalty is not None:
         loss, penalties = loss + penalty, penalty.unbind()
 
     def filled(found: Tensor) -> Tensor:

@@ -185,6 +185,11 @@ class Watcher:
         """Somebody looks, or has told the loop how to go."""
         return bool(self._report.watched) or not self._going.at_full_speed
 
+    @property
+    def stepped(self) -> bool:
+        """Somebody has told the loop how to go: its phases are shown one by one."""
+        return not self._going.at_full_speed
+
     def reached(self, phase: Phase) -> None:
         """The loop has come to this phase. Returns when it may go on."""
         if self._line is not None:

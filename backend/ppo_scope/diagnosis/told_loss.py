@@ -44,15 +44,20 @@ class Parts(NamedTuple):
     """c₁·L_VF"""
     entropy_term: float
     """c₂·S"""
+    penalty: float = 0.0
+    """β·KL, where it is a term of its own"""
+
+    @property
+    def whole(self) -> float:
+        """L"""
+        return self.policy_loss + self.value_term - self.entropy_term + self.penalty
 
 
 def mistake_in(told: float, parts: Parts, settings: Facts) -> str | None:
     """Which of `MISTAKES` makes this loss of these parts; None: none, or it cannot be told apart from ours."""
     if settings.objective != "clip":
         return None
-    terms = (parts.policy_loss, parts.value_term, parts.entropy_term)
-    near = EXACT * (sum(map(abs, terms)) + float(np.abs(parts.advantages).mean()))
-    ours = parts.policy_loss + parts.value_term - parts.entropy_term
+    near, ours = EXACT * size_of(parts), parts.whole
     if not abs(told - ours) > DISTINCT * near:
         return None
     made = _made_wrongly(parts, ours, settings)
@@ -61,6 +66,12 @@ def mistake_in(told: float, parts: Parts, settings: Facts) -> str | None:
     if {"ratio_of_itself", "table_of_policy"} <= set(found) and not _learned(parts):
         return None
     return found[0] if found else None
+
+
+def size_of(parts: Parts) -> float:
+    """Of its terms together, and of Â: how far single precision lets a loss be off goes by it."""
+    terms = parts.policy_loss, parts.value_term, parts.entropy_term, parts.penalty
+    return sum(map(abs, terms)) + float(np.abs(parts.advantages).mean())
 
 
 def _learned(parts: Parts) -> bool:
@@ -74,22 +85,23 @@ def _made_wrongly(parts: Parts, ours: float, settings: Facts) -> dict[str, float
     policy, value, entropy = parts.policy_loss, parts.value_term, parts.entropy_term
     used, ratio = parts.advantages, parts.ratio
     clipped = np.clip(ratio, *clip_edges(settings)[:2])
-    rest = value - entropy
+    rest = value - entropy + parts.penalty
+    policy_and_price = policy + parts.penalty
     made = {
-        "entropy_sign": policy + value + entropy,
+        "entropy_sign": policy_and_price + value + entropy,
         "policy_sign": float(np.maximum(used * ratio, used * clipped).mean()) + rest,
         "policy_turned": rest - policy,
         "least_for_most": float(np.minimum(-used * ratio, -used * clipped).mean()) + rest,
         "ratio_of_itself": -float(used.mean()) + rest,
         "no_clip": -float((used * ratio).mean()) + rest,
-        "value_sign": policy - value - entropy,
+        "value_sign": policy_and_price - value - entropy,
         "whole_turned": -ours,
         "sum_of_policy": policy * len(used) + rest,
-        "no_entropy": policy + value,
-        "no_values": policy - entropy,
+        "no_entropy": policy_and_price + value,
+        "no_values": policy_and_price - entropy,
     }
     if len(used) <= LARGEST_TABLE:
-        made["table_of_values"] = policy + settings.value_coef * table_of_values(parts, settings) - entropy
+        made["table_of_values"] = policy_and_price + settings.value_coef * table_of_values(parts, settings) - entropy
         made["table_of_policy"] = table_of_policy(parts, settings) + rest
     return made
 
@@ -118,7 +130,8 @@ def parts_of(one: Any, old_values: Any, targets: Any, settings: Facts) -> Parts:
     old, aims = (np.asarray(found, np.float64)[kept] for found in (old_values, targets))
     value = settings.value_coef * float(one.value_loss) if settings.value_coef else 0.0
     entropy = settings.entropy_coef * float(one.entropy) if settings.entropy_coef else 0.0
-    return Parts(ratio, used, values, old, aims, float(one.policy_loss), value, entropy)
+    penalty = 0.0 if one.penalty is None else float(one.penalty)
+    return Parts(ratio, used, values, old, aims, float(one.policy_loss), value, entropy, penalty)
 
 
 def of_the_losses(moment: Moment, batch: Batch, seen: Minibatches, told_loss: float) -> Row:

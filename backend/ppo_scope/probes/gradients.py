@@ -22,10 +22,13 @@ def gradients(moment: Moment) -> Measurement:
         return Measurement()
     abilities, settings = moment.subject.abilities, update.settings
     parts_of, differentiate = needed(abilities.parts, "parts"), needed(abilities.differentiate, "differentiate")
-    raw = differentiate(update, update.minibatches[-1])
+    made = differentiate(update, update.minibatches[-1])
+    raw, price = made[:3], made[3:]
     signs = losses.term_weights(settings.value_coef, settings.entropy_coef)
     weighted = [np.float32(sign) * gradient for sign, gradient in zip(signs, raw, strict=True)]
     total = weighted[0] + weighted[1] + weighted[2]
+    for one in price:
+        total = total + one
     layers = layers_of(parts_of())
     # Each layer's part of each gradient, in double precision: angles between nearly parallel gradients need it.
     raw_parts = [[_part(gradient, parts) for gradient in raw] for parts in layers.values()]

@@ -85,7 +85,7 @@ class Abilities:
     parts: Callable[[], dict[str, slice]] | None = None
     """Which part of θ, and of its gradient, is which parameter; named like policy_trunk.0.weight."""
     differentiate: Callable[[Update, Minibatch], Sequence[Floats]] | None = None
-    """dL_PG/dθ, dL_VF/dθ and dS/dθ [P] of a minibatch under the present weights."""
+    """dL_PG/dθ, dL_VF/dθ and dS/dθ [P] of a minibatch under the present weights, and d(β·KL)/dθ where L has that."""
     differentiate_each: Callable[[Update, Floats], Sequence[Floats]] | None = None
     """The norms [S] of each sample's own gradients of L_PG, c₁·L_VF, −c₂·S and L, from Â as used [S]."""
     hidden: Callable[[Floats], Hidden] | None = None

@@ -2,6 +2,7 @@
 
 import { h, setAttribute, setText } from "../../ui/dom.js";
 import { NONE, compact, number } from "../../state/format.js";
+import { isPriced, priceOf } from "../../state/priced.js";
 import { runsFreely } from "../../state/motion.js";
 import { Chart } from "../../draw/chart.js";
 import { PAIRS, cosineTable } from "./cosines.js";
@@ -47,6 +48,10 @@ export const gradients = {
   name: "Gradients",
   title: "Gradients",
   hint: "Where does the loss flow? ‖∇‖ by term and layer",
+  hintOf: ({ snapshot }) =>
+    snapshot && isPriced(snapshot.header)
+      ? `${gradients.hint}; that of ${priceOf(snapshot.header).symbol} is in ∇L, and has no column of its own`
+      : null,
   ideas: ["loss", "policy", "value", "entropy"],
   probes: ["gradients", "minibatches"],
   extras: ["minibatches"],

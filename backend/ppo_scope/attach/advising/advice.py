@@ -10,6 +10,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from ppo_scope.attach.advising.beside import File, Together, alone, is_own, with_others
 from ppo_scope.attach.advising.draft import TO_FILL_IN, Draft, Piece
 from ppo_scope.attach.advising.living import Living
 from ppo_scope.attach.advising.minibatch import pieces_of
@@ -19,7 +20,6 @@ from ppo_scope.attach.advising.source import Source
 
 INTO = "# {file}, {side} line {line}, `{words}`:"
 LONGEST_WORDS = 60
-INSTALLED = {"site-packages", "dist-packages"}
 NEAREST = 8
 """Callers of `backward` that are looked at."""
 LOOKED_AT = CHANGED.partition("{")[0]
@@ -37,6 +37,8 @@ class Advice(NamedTuple):
     """What they call the Scope, and whatever else is theirs."""
     lines: str
     """The pieces, each with its place before it."""
+    beside: str = ""
+    """The name of another file that some of them go into; empty: there is none."""
 
     @property
     def open(self) -> list[str]:
@@ -88,12 +90,7 @@ def _by_file(frame: FrameType | None) -> dict[str, list[FrameType]]:
             break
         found.setdefault(frame.f_code.co_filename, []).append(frame)
         frame = frame.f_back
-    return {path: frames for path, frames in found.items() if _is_own(Path(path))}
-
-
-def _is_own(path: Path) -> bool:
-    """Whether it is a file that its user may write into: none of a library that is installed."""
-    return path.is_file() and not INSTALLED & {*path.parts}
+    return {path: frames for path, frames in found.items() if is_own(Path(path))}
 
 
 def _missing_in(lines: str) -> int:
@@ -101,13 +98,26 @@ def _missing_in(lines: str) -> int:
 
 
 def advice_of(path: str, frames: Sequence[FrameType]) -> Advice | None:
-    """What to put into this file; None: no PPO is seen in it.
+    """What to put into this file, and into one beside it where a function of that makes the loss; None: no PPO is seen.
 
     Args:
         path: the file.
         frames: its functions that are at work, the innermost first; there may be none.
     """
-    source = Source(Path(path).read_text(encoding="utf-8"))
+    own = alone(path)
+    found = _advice_in(own, frames)
+    if found is not None:
+        return found
+    for together in with_others(own, frames):
+        with contextlib.suppress(SyntaxError):
+            found = _advice_in(together, frames)
+            if found is not None:
+                return found
+    return None
+
+
+def _advice_in(files: Together, frames: Sequence[FrameType]) -> Advice | None:
+    source = Source(files.text, files.called_by)
     living = Living(source, frames)
     reading = reading_of(source, living.has_gradient, living.scopes)
     if reading is None:
@@ -117,28 +127,54 @@ def advice_of(path: str, frames: Sequence[FrameType]) -> Advice | None:
     first, last = draft.place.first, draft.place.last
     before = Piece(first.lineno, False, lines_before(draft), first.lineno)
     after = Piece(last.end_lineno or last.lineno, True, [f"{draft.scope}.update()"], last.lineno)
-    pieces = [_beginning(draft), *draft.besides, before, *minibatch, after]
+    pieces = [*_beginning(draft, files), *draft.besides, before, *minibatch, after]
+    if any(files.place(one.line)[0] is not files.own for one in (before, after)):
+        return None
     pieces.sort(key=lambda one: (one.line, one.after))
-    lines = "\n\n".join(_written(source, piece, Path(path).name) for piece in pieces)
-    return Advice(path, source.text, pieces, [draft.scope, draft.told, *([draft.given] if draft.given else [])], lines)
+    lines = "\n\n".join(_written(source, piece, files) for piece in pieces)
+    others = {files.place(piece.line)[0].name for piece in pieces} - {files.own.name}
+    names = [draft.scope, draft.told, *([draft.given] if draft.given else [])]
+    text = "\n".join(_lines_of(files, files.own))
+    return Advice(files.own.path, text, pieces, names, lines, "".join(others))
 
 
-def _beginning(draft: Draft) -> Piece:
-    """After the imports that a file begins with."""
+def _beginning(draft: Draft, files: Together) -> list[Piece]:
+    """After the imports that a file begins with. What is told in a file beside it, both have in common."""
+    other = files.other
+    elsewhere = other is not None and any(files.place(line)[0] is other for line, _ in draft.telling)
+    told = [f"{draft.told} = {{}}"] if draft.telling else []
+    taken = [f"from {other.module} import {draft.told}"] if elsewhere and other is not None else []
+    given = [f"{draft.given} = []"] if draft.given is not None else []
+    own = [*taken, "import ppo_scope", "", f"{draft.scope} = None", *([] if elsewhere else told), *given]
+    pieces = [Piece(_after_imports(ast.parse("\n".join(_lines_of(files, files.own)))), True, own, 0)]
+    if elsewhere and other is not None:
+        line = _after_imports(ast.parse("\n".join(_lines_of(files, other))))
+        pieces.append(Piece(other.first + line - 1, True, told, 0))
+    return pieces
+
+
+def _lines_of(files: Together, file: File) -> list[str]:
+    lines, other = files.text.split("\n"), files.other
+    if file is files.own:
+        return lines if other is None else lines[: other.first - 1]
+    return lines[file.first - 1 :]
+
+
+def _after_imports(tree: ast.Module) -> int:
+    """The last line of those that a file begins with; 0: there are none."""
     line = 0
-    for place, one in enumerate(draft.source.tree.body):
+    for place, one in enumerate(tree.body):
         words = isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) and not place
         if not words and not isinstance(one, ast.Import | ast.ImportFrom):
             break
         line = one.end_lineno or one.lineno
-    told = [f"{draft.told} = {{}}"] if draft.telling else []
-    given = [f"{draft.given} = []"] if draft.given is not None else []
-    return Piece(line, True, ["import ppo_scope", "", f"{draft.scope} = None", *told, *given], 0)
+    return line
 
 
-def _written(source: Source, piece: Piece, file: str) -> str:
+def _written(source: Source, piece: Piece, files: Together) -> str:
     """With its place before it."""
     words = source.lines[piece.line - 1] if piece.line else ""
     words = textwrap.shorten(words, LONGEST_WORDS, placeholder=" …")
-    head = INTO.format(file=file, side="after" if piece.after else "before", line=piece.line, words=words)
+    file, line = files.place(piece.line)
+    head = INTO.format(file=file.name, side="after" if piece.after else "before", line=line, words=words)
     return "\n".join([head, *piece.indented(source.lines)])

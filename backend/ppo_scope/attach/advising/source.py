@@ -54,9 +54,13 @@ class Definition(NamedTuple):
 class Source:
     """Of one file."""
 
-    def __init__(self, text: str) -> None:
-        """Raises `SyntaxError`."""
-        self.text = text
+    def __init__(self, text: str, modules: frozenset[str] = frozenset()) -> None:
+        """`modules`: names of those whose functions stand in the text as well.
+
+        Raises:
+            SyntaxError: it cannot be read.
+        """
+        self.text, self._modules = text, modules
         self.lines = text.split("\n")  # as Python counts them: not at a form feed
         self._doubly_quoted = text.count('"') > text.count("'")
         self.tree = ast.parse(text)
@@ -224,6 +228,8 @@ class Source:
         """The function of this file that is called, where it can only be one."""
         if isinstance(call.func, ast.Name):
             found = [one for one in self.functions.get(call.func.id, []) if self.class_of(one) is None]
+        elif isinstance(call.func, ast.Attribute) and any(is_name(call.func.value, one) for one in self._modules):
+            found = [one for one in self.functions.get(call.func.attr, []) if self.class_of(one) is None]
         elif isinstance(call.func, ast.Attribute):
             found = [one for one in self.functions.get(call.func.attr, []) if self.class_of(one) is not None]
             if is_name(call.func.value, "self"):

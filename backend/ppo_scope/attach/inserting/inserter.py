@@ -21,6 +21,7 @@ NOT_INSERTED = "--insert has not put in the lines of the latter: {why}."
 NOT_READ = "what it does could not be read"
 OPEN = "{names} {are} to be filled in, or looked at"
 TOO_LONG = "they are too many"
+ELSEWHERE = "some of them go into {file}"
 ANEW = (
     "{script} is not shown by itself. It begins anew with the lines that show it in {file}, in memory: the file stays "
     "as it is, and what the script has done in its first {seconds:.0f} seconds it does a second time. The lines:"
@@ -56,6 +57,8 @@ class Inserter:
         if advice.open:
             names = " and ".join(filter(None, (", ".join(advice.open[:-1]), advice.open[-1])))
             return OPEN.format(names=names, are="are" if len(advice.open) > 1 else "is")
+        if advice.beside:
+            return ELSEWHERE.format(file=advice.beside)
         if len(advice.lines) > LONGEST_LINES:
             return TOO_LONG
         try:

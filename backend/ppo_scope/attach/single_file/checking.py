@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import isfinite, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,10 +12,11 @@ from torch import Tensor
 
 from ppo_scope.attach.called import HALF
 from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.kl_estimates import ESTIMATES
 from ppo_scope.attach.late import Brought
 from ppo_scope.attach.record import Habits, minibatches_of, seen_of
 from ppo_scope.attach.single_file.forms import PLAIN, Form
-from ppo_scope.attach.single_file.kl_penalty import penalty_in
+from ppo_scope.attach.single_file.kl_penalty import fitting
 from ppo_scope.attach.single_file.named import (
     CLOSE,
     NAMES,
@@ -43,7 +44,7 @@ NO_PART = (
     "differentiated at once, and its gradients are so many times less, too"
 )
 OTHER_OBJECTIVE = (
-    "where r is not 1 any more, the gradient of its loss by newlogprob is not that of the policy loss that is clipped "
+    "the gradient of its loss by newlogprob is not that of the policy loss that is clipped "
     "at {clip_range:g}: it has another clip, two of them or none, or another term in it, such as one for the KL"
 )
 
@@ -51,6 +52,9 @@ PENALISED = (
     "its loss has a term for the KL to π_old besides, {penalty}, as its gradient by newlogprob says at every sample: "
     "such a term is not known here"
 )
+
+
+MADE_OF = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
 
 
 class OtherLoss(Unlike):
@@ -85,20 +89,21 @@ def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
             raise Unlike(f"{found.called[name]} is of {found[name].dtype}, and single precision is known here")
     expected = torch.exp(found["log_prob"].detach() - found["log_probs"].detach()[places_of(found)])
     ratio = found["ratio"].detach()
+    as_it_should_be = torch.allclose(ratio, expected, rtol=EXACT, atol=EXACT)
     of_itself = bool((ratio == 1).all())  # a known mistake, and at the first minibatch none
-    if not of_itself and not torch.allclose(ratio, expected, rtol=EXACT, atol=EXACT):
+    if not (of_itself or as_it_should_be):
         raise Unlike("ratio is not exp(newlogprob − b_logprobs[mb_inds])")
     steps = found.variables.get("values")
     if isinstance(steps, Tensor) and tuple(steps.shape) == layout and not torch.equal(steps.flatten(), found["values"]):
         raise Unlike("b_values does not hold values step by step")
     theirs, parts = float(form.undone(found, loss.detach())), parts_of_minibatch(found, facts, form)
-    ours = parts.policy_loss + parts.value_term - parts.entropy_term
-    if of_itself and not torch.equal(ratio, expected):
+    ours = parts.whole
+    if of_itself and not as_it_should_be:
         return False
     if isfinite(theirs) and not _is_some_of(theirs, parts, _rounded_away(found, parts, facts)):
         if _is_mistaken(theirs, parts, facts):
             return False
-        made_of = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
+        made_of = MADE_OF if form.estimate is None else f"{MADE_OF}, with β·{form.estimate},"
         terms = _share_of(ours, theirs, count) or _terms_apart(found, parts, facts)
         raise OtherLoss(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}{terms}")
     return True
@@ -115,7 +120,7 @@ def parts_of_minibatch(found: Found, facts: Facts, form: Form) -> Parts:
         return parts
     values, targets = (one.detach().flatten().double() for one in (found["value"], targets))
     value_loss = form.value_losses(values, targets, old_values, None).mean()
-    return Parts(*parts[:6], value_term=facts.value_coef * float(value_loss), entropy_term=parts.entropy_term)
+    return Parts(*parts[:6], facts.value_coef * float(value_loss), parts.entropy_term, parts.penalty)
 
 
 def _rounded_away(found: Found, parts: Parts, facts: Facts) -> float:
@@ -130,7 +135,7 @@ def _is_some_of(theirs: float, parts: Parts, more: float) -> bool:
     """Whether it is a loss, or those of its terms that are differentiated first where that is done one by one; `more`:
     by which it may be off besides.
     """
-    terms = parts.policy_loss, parts.value_term, -parts.entropy_term
+    terms = [parts.policy_loss, parts.value_term, -parts.entropy_term] + [parts.penalty] * bool(parts.penalty)
     sums = (sum(some) for count in range(1, 1 + len(terms)) for some in combinations(terms, count))
     near = NEARLY * max(1.0, abs(theirs), float(np.abs(parts.advantages).mean())) + more
     return any(abs(one - theirs) <= near for one in sums)
@@ -212,7 +217,9 @@ def _pull_of(found: Found, loss: Tensor, facts: Facts) -> Pull | None:
     columns = log_prob.detach(), log_prob.detach() - found["log_probs"].detach()[places_of(found)], used, ratio
     log_prob, logratio, used, ratio = (one.double().flatten().cpu().numpy() for one in columns)
     theirs, edges = gradient.double().flatten().cpu().numpy() * len(ratio), clip_edges(facts)
-    slopes = by_hand.policy_loss(facts.objective, log_prob, logratio, used, edges)[1]
+    slopes: Any = by_hand.policy_loss(facts.objective, log_prob, logratio, used, edges)[1]
+    if facts.kl_estimate is not None:
+        slopes = slopes + facts.kl_coef * ESTIMATES[facts.kl_estimate][1](logratio)
     near = float(CLOSE * np.abs(used * ratio).max())
     size = near + rough_of(gradient) * np.abs(theirs)
     return Pull(theirs, slopes, logratio, ratio, used, edges, near, size, facts.entropy_coef)
@@ -222,9 +229,10 @@ def _say_if_penalised(pull: Pull | None) -> None:
     """Raises `Unlike` where what is left of it is that of a term for the KL."""
     if pull is None:
         return
-    penalty = penalty_in((pull.theirs - pull.slopes)[pull.sure], pull.logratio[pull.sure], pull.near)
+    rest: Any = pull.theirs - pull.slopes
+    penalty = fitting(rest[pull.sure], pull.logratio[pull.sure].astype(np.float64), pull.near)
     if penalty is not None:
-        raise Unlike(PENALISED.format(penalty=penalty)) from None
+        raise Unlike(PENALISED.format(penalty=penalty.words)) from None
 
 
 def _share_of(ours: float, theirs: float, samples: int) -> str:

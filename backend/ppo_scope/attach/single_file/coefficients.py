@@ -18,6 +18,7 @@ from torch import Tensor
 from ppo_scope.attach.called import SETTINGS
 from ppo_scope.attach.single_file.forms import PLAIN, Form, as_written, forms_of
 from ppo_scope.attach.single_file.named import CLOSE, NAMES, Found, Unlike, layout_of, places_of
+from ppo_scope.probes.record import Floats
 
 NOT_FOUND = "args has no {name}, and the loss does not tell it: {why}"
 NO_MULTIPLE = (
@@ -127,19 +128,36 @@ def _of_values(found: Found, gradient: Tensor, form: Form, *, asked: bool) -> fl
     """c₁ by the method of least squares: where V meets its target, the gradient of a sample tells nothing."""
     if not asked:
         return 0.0
-    args, value = found["args"], found["value"].detach().flatten()
-    old, targets = (found[name].detach()[places_of(found)] for name in ("values", "targets"))
-    limit = float(found.settings["clip_range"]) if getattr(args, "clip_vloss", False) else None
-    with torch.enable_grad():
-        value.requires_grad_()
-        ours = torch.autograd.grad(form.value_losses(value, targets, old, limit).mean(), value)[0]
-    mine, theirs = (one.detach().double().flatten().cpu().numpy() for one in (ours, gradient))
+    mine, sure = value_slopes(found, form)
+    theirs, mine, limit = gradient.detach().double().flatten().cpu().numpy()[sure], mine[sure], _limit(found)
     size = float(mine @ mine)
     found_coef = float(theirs @ mine) / size if size else 0.0
     if not size or np.abs(theirs - found_coef * mine).max() > CLOSE * np.abs(theirs).max():
         clipped = " (or, by clip_vloss, of V within clip_coef of b_values, where that is worse)" if limit else ""
         raise Unlike(NOT_FOUND.format(name=SETTINGS["value_coef"][0], why=NO_MULTIPLE.format(clipped=clipped)))
     return as_written(found_coef)
+
+
+def _limit(found: Found) -> float | None:
+    """By which V may move from V_old in L_VF."""
+    return float(found.settings["clip_range"]) if getattr(found["args"], "clip_vloss", False) else None
+
+
+def value_slopes(found: Found, form: Form) -> tuple[Floats, Any]:
+    """dL_VF/dV of each sample [B], and where no rounding decides about it."""
+    value, limit = found["value"].detach().flatten(), _limit(found)
+    old, targets = (found[name].detach()[places_of(found)] for name in ("values", "targets"))
+    with torch.enable_grad():
+        value.requires_grad_()
+        ours = torch.autograd.grad(form.value_losses(value, targets, old, limit).mean(), value)[0]
+    slopes = ours.detach().double().flatten().cpu().numpy()
+    if limit is None:
+        return slopes, slice(None)
+    moved = value.detach() - old
+    errors = value.detach() - targets, old + torch.clamp(moved, -limit, limit) - targets
+    least, most = (by(*map(torch.square, errors)) for by in (torch.minimum, torch.maximum))
+    unsure = (moved.abs() > (1 - CLOSE) * limit) & (most - least <= CLOSE * most)
+    return slopes, (~unsure).cpu().numpy()
 
 
 class Waiting:

@@ -4,6 +4,8 @@ and L_PG has c·|Â| of them.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,7 +30,7 @@ def cap_in(found: Found, loss: Tensor, facts: Facts, form: Form) -> float | None
     gradient = torch.autograd.grad(loss, log_prob, retain_graph=True, allow_unused=True)[0]
     if gradient is None:
         return None
-    parts = parts_of_minibatch(found, facts, form)
+    parts = parts_of_minibatch(found, replace(facts, ratio_cap=None), form)
     ratio, used, high = parts.ratio, parts.advantages, 1.0 + facts.clip_range
     slopes, _ = slopes_of(found, facts.clip_range)
     theirs = gradient.double().flatten().cpu().numpy() * len(ratio)
@@ -39,7 +41,7 @@ def cap_in(found: Found, loss: Tensor, facts: Facts, form: Form) -> float | None
         return None
     others = np.maximum(-used * ratio, -used * np.clip(ratio, 1.0 - facts.clip_range, high))[~held].sum()
     by_name = _policy_loss(found, gradient)
-    besides = (0.0, 0.0) if by_name is not None else (parts.value_term, parts.entropy_term)
+    besides = (0.0, 0.0) if by_name is not None else (parts.value_term + parts.penalty, parts.entropy_term)
     of_policy = by_name if by_name is not None else float(loss.detach()) - besides[0] + besides[1]
     cap = (of_policy * len(ratio) - float(others)) / weight
     terms = sum(map(abs, (of_policy, *besides))) + float(np.abs(used).mean())
@@ -47,9 +49,14 @@ def cap_in(found: Found, loss: Tensor, facts: Facts, form: Form) -> float | None
     if not unsure <= SURE * cap:
         return None
     lowest, highest = float(ratio[beyond & ~held].max(initial=high)), float(ratio[held].min())
-    each = (float(f"{cap:.{digits}g}") for digits in range(1, MOST_DIGITS + 1))
-    cap = next((one for one in each if abs(one - cap) <= unsure), cap)
+    cap = as_written_near(cap, unsure) or cap
     return cap if lowest <= cap <= highest and cap > high else None
+
+
+def as_written_near(cap: float, unsure: float, digits: int | None = None) -> float | None:
+    """The shortest number as near as that; itself where none is, or None where it has to be one of so many digits."""
+    each = (float(f"{cap:.{one}g}") for one in range(1, (digits or MOST_DIGITS) + 1))
+    return next((one for one in each if abs(one - cap) <= unsure), cap if digits is None else None)
 
 
 def _policy_loss(found: Found, gradient: Tensor) -> float | None:

@@ -1,4 +1,5 @@
-"""How a script's loss is made of ours where it is another one: by a factor, or by how its value loss counts errors.
+"""How a script's loss is made of ours where it is another one: by a factor, by how its value loss counts errors, or
+by a term for the KL.
 
 Each is proven by the gradients of every sample of a minibatch, and by the loss itself (`checking.py`). L and its terms
 are shown by our definition, and it is said what the script's are; ‖∇L‖ and gradients by term are its own.
@@ -7,7 +8,7 @@ are shown by our definition, and it is said what the script's are; ‖∇L‖ an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -15,7 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ppo_scope.attach.kl_estimates import OF_WHAT
 from ppo_scope.attach.record import Habits, value_losses
+from ppo_scope.attach.single_file.kl_penalty import penalty_in
 from ppo_scope.attach.single_file.named import CLOSE, Found, places_of
 from ppo_scope.ppo import by_hand
 from ppo_scope.ppo.losses import edges_of
@@ -34,11 +37,13 @@ LINEAR = (
     "its value loss counts errors of V beyond {delta:g} in proportion (Huber, smooth L1): L_VF and L are by our "
     "definition, c₁ times the mean square, and not what it is trained on, while gradients by term are of its own loss"
 )
+PRICE = "its loss has β·{estimate} in it"
+PRICED = "its loss has a term for the KL to π_old in it, β times the mean of {of} ({estimate}), as L has here"
 
 
 @dataclass(frozen=True)
 class Form:
-    """loss = s·B ⁄ n · (L_PG + c₁·L_VF − c₂·S), or as much of that as there is."""
+    """loss = s·B ⁄ n · (L_PG + c₁·L_VF − c₂·S + β·KL), or as much of that as there is."""
 
     parts: int = 1
     """n, as where so many minibatches make a step."""
@@ -48,6 +53,8 @@ class Form:
     """s, by a GradScaler among the script's variables."""
     delta: float | None = None
     """Errors of V beyond it count in proportion, and not by their square; None: all by their square."""
+    estimate: str | None = None
+    """Of the KL to π_old, of which β times the mean is a term: a name in `ESTIMATES`; None: there is no such term."""
 
     @property
     def symbols(self) -> str:
@@ -59,7 +66,10 @@ class Form:
     def brief(self) -> str:
         """What is otherwise, for a line; empty: nothing."""
         loss = [] if self.symbols == "L" else [IN_SYMBOLS.format(loss=self.symbols)]
-        return ", ".join(loss + ([] if self.delta is None else [f"its value loss is Huber's, δ = {self.delta:g}"]))
+        price = [] if self.estimate is None else [PRICE.format(estimate=self.estimate)]
+        return ", ".join(
+            loss + price + ([] if self.delta is None else [f"its value loss is Huber's, δ = {self.delta:g}"])
+        )
 
     @property
     def sentence(self) -> str:
@@ -69,6 +79,8 @@ class Form:
             meant = [SCALE] * self.scaled + [SAMPLES] * self.summed
             loss = ", ".join([IN_SYMBOLS.format(loss=self.symbols), *meant])
             about = [f"{loss}; L and its terms are by our definition; {AT_A_STEP}"]
+        if self.estimate is not None:
+            about.append(PRICED.format(estimate=self.estimate, of=OF_WHAT[self.estimate]))
         if self.delta is not None:
             about.append(LINEAR.format(delta=self.delta))
         return "; ".join(about)
@@ -113,19 +125,52 @@ def scaler_in(found: Found) -> Any:
 
 
 def forms_of(found: Found, loss: Tensor) -> list[Form]:
-    """What the loss of a whole minibatch may be, by its gradients: of each it is still to be proven that it is that."""
+    """What the loss of a minibatch may be, or the first of its terms, by its gradients: each is still to be proven."""
     log_prob, value, clip_range = found["log_prob"], found["value"], found.settings["clip_range"]
-    if clip_range is None or not (log_prob.requires_grad and value.requires_grad):
+    asked = [one for one in (log_prob, value) if one.requires_grad]
+    if clip_range is None or not asked:
         return []
-    made: Any = torch.autograd.grad(loss, [log_prob, value], retain_graph=True, allow_unused=True)
-    by_policy, by_value = (None if one is None else _numbers(one) for one in made)
-    if by_policy is None or by_value is None:
-        return []
+    made: Any = torch.autograd.grad(loss, asked, retain_graph=True, allow_unused=True)
+    by = {id(one): _numbers(gradient) for one, gradient in zip(asked, made, strict=True) if gradient is not None}
+    by_policy, by_value = by.get(id(log_prob)), by.get(id(value))
+    if by_policy is None:
+        return [] if by_value is None else _of_values_alone(found, by_value)
     slopes, sure = slopes_of(found, float(clip_range))
-    times = _multiple(by_policy[sure], slopes[sure] / len(slopes))
-    delta = None if times is None else _delta_of(found, by_value, times)
-    forms = [Form(*one, delta) for one in _factors(found, times)] if times is not None else []
+    forms = []
+    for times in _times(by_policy[sure], slopes[sure] / len(slopes)):
+        delta = None if by_value is None else _delta_of(found, by_value, times)
+        for one in _factors(found, times):
+            form = Form(*one, delta)
+            forms += [*priced_forms(form, found, loss, slopes, sure), form]
     return [one for one in forms if one != PLAIN]
+
+
+def _times(theirs: Floats, ours: Floats) -> list[float]:
+    """How many times L_PG's gradient it may be, with what a k1 adds to it: the same at every sample."""
+    alone = _multiple(theirs, ours)
+    if alone is not None:
+        return [alone]
+    columns = np.stack([ours, np.full_like(ours, -1.0 / max(1, len(ours)))], axis=1)
+    times, priced = np.linalg.lstsq(columns, theirs, rcond=None)[0] if len(ours) > 1 else (0.0, 0.0)
+    both = times > 0 and priced > 0 and _multiple(theirs, columns @ [times, priced]) is not None
+    return [float(times)] if both else []
+
+
+def _of_values_alone(found: Found, by_value: Floats) -> list[Form]:
+    """Of the value loss, differentiated before the policy's: its factor is told by c₁, where `args` tell that."""
+    told, targets = found.settings["value_coef"], _numbers(found["targets"])[places_of(found).cpu().numpy()]
+    if not told:
+        return []
+    errors = _numbers(found["value"]) - targets
+    times = _multiple(by_value, float(told) * errors / len(errors))
+    forms = [] if times is None else [Form(*one) for one in _factors(found, times)]
+    return [one for one in forms if one != PLAIN]
+
+
+def priced_forms(form: Form, found: Found, loss: Tensor, slopes: Floats, sure: Any) -> list[Form]:
+    """The same with a term for the KL, where there is one in the loss."""
+    penalty = penalty_in(found, form.undone(found, loss), slopes, sure)
+    return [] if penalty is None else [replace(form, estimate=penalty.estimate)]
 
 
 def slopes_of(found: Found, clip_range: float, more: float = 0.0) -> tuple[Floats, Any]:

@@ -71,12 +71,15 @@ class Settings:
 
     def takes(self, name: str) -> bool:
         """Whether it has one that can be set: what is frozen has none."""
-        for one in SETTINGS[name]:
-            if hasattr(self.args, one):
-                with contextlib.suppress(AttributeError, TypeError):
-                    setattr(self.args, one, getattr(self.args, one))
-                    return True
-        return False
+        return any(can_be_set(self.args, one) for one in SETTINGS[name] if hasattr(self.args, one))
+
+
+def can_be_set(args: Any, name: str) -> bool:
+    """Whether it takes another value: what is frozen takes none."""
+    with contextlib.suppress(AttributeError, TypeError):
+        setattr(args, name, getattr(args, name))
+        return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from ppo_scope.attach.single_file.named import (
     Unlike,
     alpha_of,
     brief_of,
+    can_be_set,
     found_in,
     is_too_far,
     layout_of,
@@ -67,6 +68,8 @@ CAPPED = (
     "In update {index} samples with Â < 0 have gone as far as a second clip, at c = {cap:g} (dual clip): it is found "
     "from the loss, and shown from this update on."
 )
+ANOTHER_CAP = "In update {index} c of the dual clip is {cap:g}, and was {before:g}: it is shown so from this update on."
+UNCAPPED = "In update {index} samples have gone beyond c = {before:g} of the dual clip: it is not there any more."
 ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
 
 
@@ -104,7 +107,7 @@ class NamedLoop(Loop):
         """What it is made with, and how."""
         self.found = found
         """Its variables, at the latest minibatch."""
-        self._told_loss = self.loss.form.undone(found, loss.detach())  # L as the script has it, of the latest minibatch
+        self._told_losses: list[Tensor] = []  # L of each minibatch of the update, as the script has it
         self._advantages: Tensor | None = None  # of the latest update
         self._first_to_step: Any = None  # of the optimizers, in the update under way
         self._steps, self._steps_each = 0, max(1, len(self._optimizers))  # of the latest minibatch, and of a whole one
@@ -122,6 +125,7 @@ class NamedLoop(Loop):
         self._per_epoch = 1
         self._to_check: set[int] = set()  # by their number in this update: those whose loss is looked at again
         self._checked = False  # an update was
+        self._proves = False  # the one under way is
         self._whole = -1  # minibatches of an epoch as large as the first, where the samples make a smaller one besides
         self._changed: tuple[str, ...] = ()  # from the next update on
         args = found["args"]
@@ -138,8 +142,10 @@ class NamedLoop(Loop):
         self.observation = str(space) if space is not None else f"arrays of shape {tuple(seen.shape[1:])}"
         self.is_image = seen.ndim == 4
         self.steps, self._index = (0, 0) if waited is None else (waited.steps, 1)
+        self._first_index = self._index + 1
         alpha = bool(self._optimizers) and not self.loss.facts.anneal_learning_rate
         changeable = [name for name in CHANGEABLE if name not in self.loss.unsaid and found.settings.takes(name)]
+        beta = self.loss.beta_called is not None and can_be_set(found["args"], self.loss.beta_called)
         beside = space is not None and not seen.is_cuda and self.policy.distribution is not None
         self.watcher = Watcher(
             self,
@@ -147,7 +153,7 @@ class NamedLoop(Loop):
             address=server_of(url, say) if self._reports else None,
             library="a PPO in one file" + (f", its agent {number}" if number > 1 else ""),
             loss=self.loss.form.brief,
-            changeable=(*changeable, *(["learning_rate"] if alpha else [])),
+            changeable=(*changeable, *(["learning_rate"] if alpha else []), *(["kl_coef"] if beta else [])),
             seed=self.loss.facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
@@ -202,7 +208,8 @@ class NamedLoop(Loop):
             self._update.known["gradient_kept"] = has_gradient(self._first_to_step)
         if self._count:
             self._steps_each = max(1, self._steps)
-        self._steps, self._told_loss = 0, self.loss.form.undone(found, loss.detach())
+        self._steps = 0
+        self._told_losses.append(self.loss.form.undone(found, loss.detach()))
         self._cut.clear()
         if self._count == self._whole:
             self._count_anew(found)
@@ -227,17 +234,23 @@ class NamedLoop(Loop):
                 self._lose(LONGER.format(epochs=self.loss.facts.epochs, minibatches=self._count))
             return
         if len(still) == len(BOTH):
+            own = self._steps < self._steps_each and reaches(loss, self._weights)
             if self._count == 1:
-                self.loss.add(found, loss)
-            if self._steps < self._steps_each and reaches(loss, self._weights):
+                try:
+                    self.loss.add(found, loss, proven=own and self._proves)
+                except Unlike as why:
+                    self._lose(str(why))
+                    return
+            if own:
                 # Terms that are differentiated one by one add up to it.
-                self._told_loss = self._told_loss + self.loss.form.undone(found, loss.detach())
+                self._told_losses[-1] = self._told_losses[-1] + self.loss.form.undone(found, loss.detach())
         elif still:
             old, new = (found.called[name] for name in sorted(BOTH, key=lambda name: name not in still))
             self._lose(BY_HALVES.format(old=old, new=new))
         else:
             self._note(found, loss)
-            if self._count not in self._to_check or self._is_still_like_it(found, loss):
+            looks = self._count in self._to_check or (self.watcher.stepped and self.loss.sound)
+            if not looks or self._is_still_like_it(found, loss):
                 self._at(PhaseKind.LOSS)
 
     def clipped(self, norm: Tensor, weights: Sequence[Tensor]) -> None:
@@ -286,8 +299,11 @@ class NamedLoop(Loop):
             return
         self._over = True
         self._compare_coefficients()
-        if self.loss.form.delta is None:  # else it has another value loss than ours
-            self._update.known["told_loss"] = float(self._told_loss)
+        if self.loss.form.delta is None and self._told_losses:  # else it has another value loss than ours
+            self._update.known["told_loss"] = float(self._told_losses[-1])
+            if self.loss.sound and not rough_of(self.found["log_prob"]):
+                self._update.known["loss_proven"] = 1.0
+            self._compare_losses()
         known, going_on = self._ranks.compare(self, self._update, going_on=not self.watcher.stopping)
         self._update.known |= known
         self._updated(stopped_by_kl=stopped_by_kl)
@@ -323,15 +339,11 @@ class NamedLoop(Loop):
         """Whether a later minibatch of the update is what it is taken for, too."""
         self._to_check -= {self._count}
         try:
-            cap = self.loss.prove_again(found, loss)
+            self.loss.prove_again(found, loss)
         except Unlike as why:
             self._lose(str(why))
             return False
-        if cap is not None and self._update is not None:
-            say(CAPPED.format(index=self._index, cap=cap))
-            self._update.turns_out(self.loss.facts)
-            if self._reports:
-                self.watcher.changed("ratio_cap", None, cap, self._index)
+        self._cap_is_known()
         return True
 
     @guarded
@@ -339,6 +351,36 @@ class NamedLoop(Loop):
         """Whether what was differentiated one by one came to what the update is shown with."""
         if (why := self.loss.differs()) is not None:
             self._lose(why)
+
+    @guarded
+    def _compare_losses(self) -> None:
+        """Whether all minibatches of the update had the loss that it is shown with."""
+        update, rough = self._update, rough_of(self.found["log_prob"])
+        if not isinstance(update, LateUpdate) or rough or not (self._proves and self.loss.sound):
+            return
+        told = torch.stack(self._told_losses).double().tolist()
+        if self._index == self._first_index:  # how many losses make a minibatch is known when the first is over
+            told[0] = nan
+        try:
+            self.loss.compare(update, told, self.found)
+        except Unlike as why:
+            self._lose(str(why))
+            return
+        self._cap_is_known()
+
+    def _cap_is_known(self) -> None:
+        """Samples may have told another c: the update under way is made with it, too."""
+        update, cap = self._update, self.loss.facts.ratio_cap
+        if update is None or cap == (before := update.settings.ratio_cap):
+            return
+        say(
+            (CAPPED if before is None else UNCAPPED if cap is None else ANOTHER_CAP).format(
+                index=self._index, cap=cap, before=before
+            )
+        )
+        update.turns_out(self.loss.facts)
+        if self._reports:
+            self.watcher.changed("ratio_cap", before, cap, self._index)
 
     def _count_anew(self, found: Found) -> None:
         """An epoch has come to what is left of its samples: to a smaller minibatch, or to the next epoch."""
@@ -351,14 +393,18 @@ class NamedLoop(Loop):
         """A rollout is whole, and its first loss."""
         self._index += 1
         self._optimizers = optimizers_in(found.variables)
-        self.loss.begin(found, loss)
         before = self.loss.facts
+        try:
+            self.loss.begin(found, loss)
+        except Unlike as why:
+            self._lose(str(why))
+            return
         facts = self.loss.read(found, alpha_of(found, self.optimizer))
         for name in self._changed if self._reports else ():
             self.watcher.changed(name, getattr(before, name), getattr(facts, name), self._index)
         self._changed = ()
         often = self._index <= CHECKED or self._index % CHECKED == 1
-        checked = self._reports and (often or self.watcher.attended or not self._checked)
+        self._proves = checked = self._reports and (often or self.watcher.attended or not self._checked)
         try:
             if checked and self.loss.sound:
                 self.loss.prove(found, loss)
@@ -392,7 +438,7 @@ class NamedLoop(Loop):
         looks_again = checked and often and self.loss.sound  # it takes more than a millisecond
         self._to_check = {self._per_epoch, self._per_epoch * facts.epochs} if looks_again else set()
         self._whole = -1 if self.loss.drops or not rewards.size % update.size else facts.minibatches - 1
-        self._brief, self._norms = update.brief, update.gradient_norms
+        self._brief, self._norms, self._told_losses = update.brief, update.gradient_norms, []
         update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
         self._over = False
         self._begin(update, ended)
@@ -407,6 +453,8 @@ class NamedLoop(Loop):
         for name, value in wanted.items():
             if name == "learning_rate":
                 set_alpha(self.optimizer.param_groups, value)
+            elif name == "kl_coef":
+                setattr(self.found["args"], str(self.loss.beta_called), value)
             else:
                 self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)

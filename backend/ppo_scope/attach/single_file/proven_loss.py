@@ -4,7 +4,7 @@ tell them, the form that it has (`forms.py`), and a second clip once samples hav
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isclose
 from typing import Any
@@ -12,15 +12,21 @@ from typing import Any
 from torch import Tensor
 
 from ppo_scope.attach.facts import Facts
-from ppo_scope.attach.single_file.checking import NEARLY, check, check_moved
+from ppo_scope.attach.late import LateUpdate
+from ppo_scope.attach.single_file.checking import MADE_OF, NEARLY, OtherLoss, check_moved
 from ppo_scope.attach.single_file.coefficients import Coefficients, coefficients_in, unsaid_in
 from ppo_scope.attach.single_file.dual_clip import cap_in
-from ppo_scope.attach.single_file.forms import PLAIN, Form, forms_of
-from ppo_scope.attach.single_file.named import CLOSE, Found, Unlike, facts_in, settings_in
+from ppo_scope.attach.single_file.forms import PLAIN, Form, as_written, forms_of, priced_forms, slopes_of
+from ppo_scope.attach.single_file.kl_penalty import as_named, penalty_in
+from ppo_scope.attach.single_file.named import Found, Unlike, facts_in, settings_in
+from ppo_scope.attach.single_file.terms import check_terms, check_ways
+from ppo_scope.attach.single_file.whole_update import cap_of, off_in
 
 SYMBOLS = {"value_coef": "c₁", "entropy_coef": "c₂"}
 BOTH = tuple(SYMBOLS)
 ADDED = "what its losses of one minibatch have in them is not {names} any more: {old} before, and {new} now"
+OFF = "its loss at minibatch {place} of this update was {theirs:.6g}, and {made_of} make {ours:.6g}"
+NO_PRICE = "the term for the KL in it is not told by its gradient by newlogprob any more, as β·{estimate} was"
 
 
 class ProvenLoss:
@@ -46,10 +52,13 @@ class ProvenLoss:
         """As far as one has looked: no known mistake has put it together."""
         self.drops = False
         """A smaller minibatch than the others: its samples are left out."""
+        self.beta_called: str | None = None
+        """What `args` call β, where it is one of them."""
         self._coefficients: Mapping[str, float] = {}
         if coefficients is not None:
             self._coefficients = coefficients.settings(self.unsaid)
-        self._cap: dict[str, float] = {}  # c, where samples have told it
+        self._cap: dict[str, float | None] = {}  # c, where samples have told it
+        self._price: dict[str, Any] = {}  # β and which estimate of the KL it weighs, where there is such a term
         self._terms = Coefficients()  # of the first minibatch of this update
         self._read: Any = None  # what its facts were read of
         self._alpha = alpha
@@ -63,7 +72,7 @@ class ProvenLoss:
         return self._facts_of(found)
 
     def _facts_of(self, found: Found) -> Facts:
-        coefficients = {**self._coefficients, **self._cap}
+        coefficients = {**self._coefficients, **self._cap, **self._price}
         read = *settings_in(found), *coefficients.values()
         if read != self._read or self._alpha is None:
             self._read, self.facts = read, facts_in(found, self._alpha, coefficients, drops=self.drops)
@@ -85,14 +94,42 @@ class ProvenLoss:
             Unlike: the variables are not what they are called.
         """
         try:
-            self.sound = (check_moved if self.unsaid else check)(found, loss, self.facts, self.form)
+            self.sound = is_made_of(found, loss, self.facts, self.form)
+            if first and self.sound:
+                self._look_for_a_price(found, loss)
         except Unlike as why:
-            before = self.form, self.unsaid, self._coefficients
+            before = self.form, self.unsaid, self._coefficients, self._price
             others = forms_of(found, loss) if first else []
             tried = [(form, unsaid) for form in others for unsaid in (self.unsaid, BOTH)]
             if not any(self._is_made_so(found, loss, *one) for one in [(self.form, BOTH), *tried]):
-                self.form, self.unsaid, self._coefficients = before
+                self.form, self.unsaid, self._coefficients, self._price = before
                 raise why from None
+
+    def _look_for_a_price(self, found: Found, loss: Tensor) -> None:
+        """While r is 1, a term for the KL may be nothing, and so may its gradient."""
+        slopes, sure = slopes_of(found, self.facts.clip_range)
+        for form in priced_forms(self.form, found, loss, slopes, sure):
+            self.form = form
+            self._read_price(found, loss)
+            self._facts_of(found)
+
+    def _read_price(self, found: Found, loss: Tensor) -> None:
+        """β of a loss that has a term for the KL in it: where it is one of the script's own numbers, to its last digit.
+
+        Raises:
+            Unlike: there is no such term any more.
+        """
+        self._price = {}
+        if self.form.estimate is None:
+            return
+        slopes, sure = slopes_of(found, float(found.settings["clip_range"]))
+        penalty = penalty_in(found, self.form.undone(found, loss), slopes, sure)
+        if penalty is None or penalty.estimate != self.form.estimate:
+            raise Unlike(NO_PRICE.format(estimate=self.form.estimate))
+        named = as_named(penalty.beta, found)
+        self.beta_called = named.name if named is not None and named.in_args else None
+        beta = as_written(penalty.beta) if named is None else named.value
+        self._price = {"kl_coef": beta, "kl_estimate": self.form.estimate}
 
     def _is_made_so(self, found: Found, loss: Tensor, form: Form, unsaid: tuple[str, ...]) -> bool:
         """Whether the loss is of this form, with those of its coefficients that `args` do not tell; then it is so."""
@@ -101,54 +138,80 @@ class ProvenLoss:
             terms = coefficients_in(found, loss, BOTH, form)
             self._terms = terms if unsaid else Coefficients()
             self._coefficients = terms.settings(unsaid) if unsaid else {}
-            facts, both = self._facts_of(found), terms.settings(BOTH)
-            like = all(isclose(one, getattr(facts, name), rel_tol=CLOSE) for name, one in both.items())
-            return like and check_moved(found, loss, facts, form)
+            self._read_price(found, loss)
+            return is_made_of(found, loss, self._facts_of(found), form)
         except Unlike:
             return False
 
-    def prove_again(self, found: Found, loss: Tensor) -> float | None:
-        """At a later minibatch of the update. c, where samples have reached a second clip for the first time, with
-        which it is made from this update on.
+    def prove_again(self, found: Found, loss: Tensor) -> None:
+        """At a later minibatch of the update. Where samples tell another c than is known, it is made with that from
+        this update on.
 
         Raises:
             Unlike: it is not what it is taken for.
         """
         try:
-            self.sound = check_moved(found, loss, self.facts, self.form)
+            self.sound = is_made_of(found, loss, self.facts, self.form)
         except Unlike:
-            if (cap := self._reached(found, loss)) is not None:
-                return cap
-            raise
-        return None
+            known, cap = self.facts.ratio_cap, cap_in(found, loss, self.facts, self.form)
+            others = [one for one in (cap, None) if one != known]  # beyond c none may have come here
+            if not any(self._is_capped_at(one, found, loss) for one in others):
+                raise
 
-    def _reached(self, found: Found, loss: Tensor) -> float | None:
-        cap = cap_in(found, loss, self.facts, self.form) if self.facts.ratio_cap is None else None
-        if cap is None:
-            return None
-        self._cap = {"ratio_cap": cap}
+    def _is_capped_at(self, cap: float | None, found: Found, loss: Tensor) -> bool:
+        """Whether it is made with this c, then it is so; None: with none."""
+        before, self._cap = self._cap, {"ratio_cap": cap}
         try:
-            if check_moved(found, loss, self._facts_of(found), self.form):
-                return cap
+            if is_made_of(found, loss, self._facts_of(found), self.form):
+                return True
         except Unlike:
             pass
-        self._cap = {}
+        self._cap = before
         self._facts_of(found)
-        return None
+        return False
+
+    def compare(self, update: LateUpdate, told: Sequence[float], found: Found) -> None:
+        """When an update is over: what the losses of all of its minibatches came to is held against ours. Where another
+        c makes them what they are, it is made with that.
+
+        Raises:
+            OtherLoss: they are other ones.
+        """
+        off = off_in(update, told, self.facts)
+        if not off:
+            return
+        cap = cap_of(update, told, self.facts)
+        if cap is None:
+            place, theirs, ours = off[0]
+            made_of = MADE_OF if self.form.estimate is None else f"{MADE_OF}, with β·{self.form.estimate},"
+            raise OtherLoss(OFF.format(place=place + 1, theirs=theirs, ours=ours, made_of=made_of))
+        self._cap = {"ratio_cap": cap}
+        self._facts_of(found)
 
     # Where the terms of a minibatch are differentiated one by one
 
     def begin(self, found: Found, loss: Tensor) -> None:
-        """The first loss of an update."""
+        """The first loss of an update.
+
+        Raises:
+            Unlike: something that only the loss tells cannot be told.
+        """
+        self._read_price(found, loss)
         if self.unsaid:
             self._terms = coefficients_in(found, loss, self.unsaid, self.form)
             if self._terms.whole:  # it may let them fall
                 self._coefficients = self._terms.settings(self.unsaid)
 
-    def add(self, found: Found, loss: Tensor) -> None:
-        """One more loss of its first minibatch."""
+    def add(self, found: Found, loss: Tensor, *, proven: bool) -> None:
+        """One more loss of its first minibatch; `proven`: it has to be some of the terms.
+
+        Raises:
+            Unlike: it is not.
+        """
         if self.unsaid:
             self._terms = self._terms.plus(coefficients_in(found, loss, self.unsaid, self.form))
+        elif proven and self.sound:
+            self.sound = is_made_of(found, loss, self.facts, self.form)
 
     def differs(self) -> str | None:
         """Why what was added up is not what the update is shown with; None: it is."""
@@ -159,3 +222,16 @@ class ProvenLoss:
             return None
         old, new = (", ".join(f"{one:.6g}" for one in each.values()) for each in (self._coefficients, now))
         return ADDED.format(names=" and ".join(SYMBOLS[name] for name in now), old=old, new=new)
+
+
+def is_made_of(found: Found, loss: Tensor, facts: Facts, form: Form) -> bool:
+    """Whether it is made of our terms, or is some of them; False: a known mistake has put it together.
+
+    Raises:
+        Unlike: it is not.
+    """
+    check_ways(found, loss)
+    if not check_moved(found, loss, facts, form):
+        return False
+    check_terms(found, loss, facts, form)
+    return True
