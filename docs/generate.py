@@ -24,6 +24,10 @@ so, and so does one whose numbers mean nothing while another finding stands.
 
 Causes may depend on what is seen: the texts below are those where nothing more is known.
 """
+MEASURED = (
+    "Measured on one machine. The same seed repeats its run to the bit there; another processor rounds otherwise, and\n"
+    "so has other returns, and other updates at which something is said.\n"
+)
 UNSAID = """\
 ## What is no fault, and what cannot be seen
 
@@ -213,7 +217,7 @@ def health_page() -> str:
         (HERE / f"health-{name}.md").read_text(encoding="utf-8") for name in ("measured", "elsewhere")
     )
     lines = ["# What the panel Health looks for\n", NOTE, HEALTH, UNSAID]
-    lines += ["## How often it is right\n", measured, elsewhere]
+    lines += ["## How often it is right\n", MEASURED, measured, elsewhere]
     for check in checks.table():
         lines += [f"## {check['title']} (`{check['name']}`)\n", f"**Said when** {check['threshold']}.\n"]
         lines += [f"**Cause.** {check['cause']}\n", f"**Remedy.** {check['remedy']}\n"]

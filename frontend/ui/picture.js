@@ -2,6 +2,7 @@
 // empty in a copy, go in as images.
 
 import { download } from "./download.js";
+import { writeTexts } from "../page/texts.js";
 
 const SETTLES = 600; // milliseconds until what came into sight is measured and drawn
 const MOST = 16_000; // pixels of a side; beyond that browsers refuse
@@ -12,6 +13,7 @@ const UNROLLED = ".bar, .settings, .guide { position: static !important; max-hei
 export async function picturePage() {
   await passBy();
   const { width, height } = sizeUnrolled();
+  writeTexts(); // at full speed they are behind what is drawn
   const copy = /** @type {HTMLElement} */ (document.documentElement.cloneNode(true));
   replaceCanvases(copy);
   keepValues(copy);

@@ -8,6 +8,7 @@ import { drawingOf } from "./drawn.js";
 import { asPng, asSvg, compose, ofCanvas } from "./figure.js";
 import { legendOf } from "./legend.js";
 import { createPopup } from "./popup.js";
+import { writeTexts } from "../page/texts.js";
 
 /** @import { Panel, State, Theme } from "../types.js" */
 
@@ -29,21 +30,30 @@ export function saver(panel, body, table, { state, theme, failed }) {
   });
   body.addEventListener("save", (event) => void savePicture(/** @type {CustomEvent} */ (event).detail));
 
-  /** @param {Blob} blob @param {string} ending @param {string} what */
-  const give = (blob, ending, what = panel.name) => download(blob, `${fileName(what, state)}.${ending}`);
+  /** @param {Blob} blob @param {string} ending @param {string} name */
+  const give = (blob, ending, name = fileName(panel.name, state)) => download(blob, `${name}.${ending}`);
 
   /** @param {"png" | "svg"} format */
   async function savePicture(format) {
     try {
       const [chart, canvas] = [body.querySelector(".chart"), body.querySelector("canvas")];
-      const drawing = await (chart ? drawingOf(chart) : canvas && (drawingOf(canvas) ?? ofCanvas(canvas)));
-      if (!drawing) return;
+      // All of it now, while it is of one moment: at full speed texts are behind, and what is waited for goes by.
+      writeTexts();
+      const begun = chart ? drawingOf(chart) : canvas && (drawingOf(canvas) ?? ofCanvas(canvas));
       const about = { title: panel.title, lines: [momentOf(state), settingsInWords(state)], legend: legendOf(body) };
+      const name = fileName(panel.name, state);
+      const drawing = await begun;
+      if (!drawing) return;
       const picture = compose(drawing, about, theme());
-      give(format === "svg" ? asSvg(picture) : await asPng(picture), format);
+      give(format === "svg" ? asSvg(picture) : await asPng(picture), format, name);
     } catch (error) {
       failed(`The picture could not be made: ${error instanceof Error ? error.message : error}`);
     }
+  }
+
+  function asText() {
+    writeTexts();
+    return `${momentOf(state)}\n${settingsInWords(state)}\n\n${body.innerText}`;
   }
 
   /** @returns {[string, () => void][]} */
@@ -56,14 +66,13 @@ export function saver(panel, body, table, { state, theme, failed }) {
     const found = [];
     if (chart || canvas) found.push([`${what} as PNG`, () => void savePicture("png")], [`${what} as SVG`, () => void savePicture("svg")]);
     if (numbers) found.push(["Numbers as CSV", () => give(new Blob([csv(withRun(numbers, state))], { type: "text/csv" }), "csv")]);
-    if (!found.length)
-      found.push([
-        "Text as TXT",
-        () => give(new Blob([`${momentOf(state)}\n${settingsInWords(state)}\n\n${body.innerText}`], { type: "text/plain" }), "txt"),
-      ]);
+    if (!found.length) found.push(["Text as TXT", () => give(new Blob([asText()], { type: "text/plain" }), "txt")]);
     if (panel.extras?.includes("series")) {
-      found.push(["Whole run as CSV", () => give(new Blob([csv(wholeRun(state))], { type: "text/csv" }), "csv", "run")]);
-      found.push(["Whole run as JSONL", () => give(new Blob([wholeRunAsLines(state)], { type: "application/jsonl" }), "jsonl", "run")]);
+      found.push(["Whole run as CSV", () => give(new Blob([csv(wholeRun(state))], { type: "text/csv" }), "csv", fileName("run", state))]);
+      found.push([
+        "Whole run as JSONL",
+        () => give(new Blob([wholeRunAsLines(state)], { type: "application/jsonl" }), "jsonl", fileName("run", state)),
+      ]);
     }
     return found;
   }

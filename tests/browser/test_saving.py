@@ -147,3 +147,27 @@ def test_a_picture_of_the_whole_page_looks_like_the_page(look_at, page, tmp_path
     top, end = round(page.locator("#panels").evaluate("element => element.offsetTop")), seen.shape[0]
     apart = np.abs(image[top:end, left:] - seen[top:, left:]) > 80
     assert apart.mean() < 0.02, "type, legends and lines stand where they stand on the page"
+
+
+BEHIND = """async () => {
+    const mine = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("/page/texts.js")).name;
+    const { holdTexts, overwrite } = await import(mine);
+    const numbers = document.querySelector(".mask").parentElement.querySelectorAll(".readout dd");
+    const number = [...numbers].find((element) => element.offsetParent && element.textContent).firstChild;
+    holdTexts(true);  // as at full speed
+    overwrite(number, "as it is drawn");
+    const before = number.data;
+    document.querySelector(".mask-cells").dispatchEvent(new CustomEvent("save", { detail: "svg", bubbles: true }));
+    return [before, number.data];
+}"""
+
+
+def test_what_is_saved_at_full_speed_has_the_numbers_of_its_picture(stage):
+    dashboard = stage(query="?panels=clip-mask").dashboard
+    dashboard.at(update="3")
+    until(lambda: dashboard.mask().get("update") == "3")
+    page = dashboard.page
+    with page.expect_download() as download:
+        before, after = page.evaluate(BEHIND)
+    assert before != after == "as it is drawn"
+    assert "as it is drawn" in download.value.path().read_text()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,12 @@ from ppo_scope.ppo.inference import inference_of
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.ppo.trainer import Trainer
-from ppo_scope.records import trees
+from ppo_scope.records import loading, trees
+from ppo_scope.records.library import Library
 from ppo_scope.records.loading import LoadedRun
 from ppo_scope.records.store import CannotRead, Store
 from ppo_scope.wire.metrics import SERIES_COLUMNS
+from tests.kept import run_on_disk
 from tests.ppo.test_spaces import sampled
 
 COLUMNS = SERIES_COLUMNS
@@ -245,3 +249,27 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(
     trainer.close()
     assert "Stable-Baselines3 has no policy" in refused(str(odd), "--to", str(tmp_path / "model.zip"))
     assert not (tmp_path / "model.zip").exists()
+
+
+@pytest.mark.parametrize(("when", "ending"), [("find", "csv"), ("loaded", "npz"), ("loaded", "safetensors")])
+def test_a_run_that_is_deleted_while_it_is_exported_is_missed_where_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, when: str, ending: str
+) -> None:
+    place = run_on_disk(tmp_path, 1)
+    real = getattr(loading, when)
+
+    def then_deleted(*arguments: Any) -> Any:
+        found = real(*arguments)
+        shutil.rmtree(place)
+        return found
+
+    monkeypatch.setattr(loading, when, then_deleted)
+    to = tmp_path / f"run.{ending}"
+    assert main(["export", "last", "--runs-dir", str(tmp_path), "--to", str(to)]) == 2
+    assert capsys.readouterr().err == f"ppo-scope: {place} holds no run: there is no run.sqlite in it\n"
+    assert not to.exists()
+
+
+def test_a_folder_without_a_run_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(CannotRead, match=re.escape(f"{tmp_path / 'gone'} holds no run")):
+        loading.find(tmp_path / "gone", Library(tmp_path))

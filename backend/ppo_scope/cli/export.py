@@ -65,7 +65,7 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Write it; the exit code."""
     from ppo_scope.records.extras import Missing
-    from ppo_scope.records.loading import find, load
+    from ppo_scope.records.loading import find, loaded
 
     to = Path(options.to).expanduser()
     kind = options.format or _kind_of(to)
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         raise Misuse(f"--to {to}: is there already; say --replace to write over it")
     library = library_there(options)
     with users_mistakes():
-        kept = load(find(options.kept, library).folder)
+        kept = loaded(find(options.kept, library))
     try:
         with users_mistakes():
             export = partial(_film, episodes=options.episodes) if kind in FILMS else EXPORTS[kind]

@@ -13,9 +13,12 @@ from ppo_scope.diagnosis.judging import (
     Unknown,
     Verdict,
     after,
+    at_least,
+    at_most,
     last,
     latest,
     percent,
+    rounded_down,
     too_early,
 )
 
@@ -74,7 +77,7 @@ def _useless_critic(rows: list[Row]) -> Verdict:
         )
     elif slow:
         summary = (
-            f"For 10 updates V was off V_targ by {percent(min(errors))} of its size or more: worse than a constant."
+            f"For 10 updates V was off V_targ by {at_least(min(errors))} of its size or more: worse than a constant."
         )
         if mean > DEAD:
             summary += f" It tells states apart, and explains {percent(mean)} of the variance."
@@ -98,8 +101,9 @@ def _blind(rows: list[Row]) -> str:
     if not explained or not fitness or max(explained) > NOTHING or max(fitness) > -0.5 or not taken >= BLIND_STEPS:
         return ""
     return (
-        f"In each of {BLIND_UPDATES} updates the critic has explained {percent(max(max(explained), 0.0))} of the "
-        f"variance or less, and its squared error was {1 - max(fitness):.2g} times that of a constant or more."
+        f"In each of {BLIND_UPDATES} updates the critic has explained {at_most(max(max(explained), 0.0))} of the "
+        f"variance or less, and its squared error was {rounded_down(1 - max(fitness)):g} times that of a constant or "
+        "more."
     )
 
 
@@ -145,7 +149,7 @@ def _tight(rows: list[Row]) -> Verdict:
     limit, errors = last(rows, "value_clip_range"), latest(rows, "critic_error_share", 10)
     behind = bool(errors) and min(errors) > 0.5
     return Found(
-        f"For 10 updates V_old was {min(off):,.0f} times the value clip of {limit:g} or more off V_targ, and "
+        f"For 10 updates V_old was {math.floor(min(off)):,} times the value clip of {limit:g} or more off V_targ, and "
         f"{percent(_mean(held))} of the values of the last epochs had no gradient.",
         remedy=f"Switch the value clip off, or normalise rewards: where V_targ is about 1 in size, and not "
         f"{last(rows, 'target_size'):.3g}, a clip of 0.2 lets V through.",

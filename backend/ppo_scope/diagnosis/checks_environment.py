@@ -16,9 +16,11 @@ from ppo_scope.diagnosis.judging import (
     Unknown,
     Verdict,
     after,
+    at_least,
     last,
     latest,
     percent,
+    rounded_up,
 )
 
 LARGE_TARGETS = 1000.0
@@ -57,7 +59,7 @@ def _rare_signal(rows: list[Row]) -> Verdict:
         return Unknown(f"takes {RARE_FOR} updates after {MANY} episodes to tell")
     same, best = (f"{last(rows, name):,.6g}".replace("-", "−") for name in ("return_usual", "return_best"))
     return Found(
-        f"For {RARE_FOR} updates {percent(min(shares))} or more of the latest {last(rows, 'episodes'):.0f} episodes "
+        f"For {RARE_FOR} updates {at_least(min(shares))} or more of the latest {last(rows, 'episodes'):.0f} episodes "
         f"have returned the same, {same}; the best of all returned {best}."
     )
 
@@ -89,7 +91,7 @@ def _wild_observations(rows: list[Row]) -> Verdict:
         return Found(f"The networks see numbers of about {sizes[-1]:,.0f}, which vary by {spreads[-1]:,.3g}.")
     if 0 < max(spreads) < SMALL_OBSERVATIONS:
         return Found(
-            f"What the networks see varies by {spreads[-1]:.2g} at most: to them all states look alike.",
+            f"What the networks see varies by {rounded_up(spreads[-1]):g} at most: to them all states look alike.",
             "The first layer begins with weights of about 1. Differences far below 1 hardly reach its results, and "
             "have to be learned to be seen at all.",
             "Normalise observations (a new run), or scale them in the environment.",

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import (
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    after,
+    at_most,
+    last,
+    latest,
+    percent,
+)
 
 LITTLE = 0.01
 """Of the α that a run began with: a hundred such steps go as far as one went then."""
@@ -29,7 +40,7 @@ def _spent(rows: list[Row]) -> Verdict:
     was_left = [max(0.0, 1 - then) for then in latest(rows, "share_done", 3)]
     if rates and was_left and first > 0 and max(rates) < first * min(LITTLE, EARLY * was_left[0] ** 2):
         return Found(
-            f"For 3 updates α has been {percent(max(rates) / first)} of the {first:.2g} that it began with or "
+            f"For 3 updates α has been {at_most(max(rates) / first)} of the {first:.2g} that it began with or "
             f"less{left}: it will hardly move anything.",
             "The schedule of α falls faster than the run goes: T is counted in something else than t, or it is one "
             "for a shorter run.",

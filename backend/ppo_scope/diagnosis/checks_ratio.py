@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import OF_RATIO, Check, Found, Row, Unknown, Verdict, last, latest, percent
+from ppo_scope.diagnosis.judging import (
+    OF_RATIO,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    last,
+    latest,
+    percent,
+    rounded_down,
+    rounded_up,
+)
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT
 
 WHOLLY = 0.99
@@ -36,7 +48,8 @@ def _ratio_not_one(rows: list[Row]) -> Verdict:
         limit = FIRST_RATIO_LIMIT
     if error <= limit or math.isnan(error):
         return None
-    summary = f"At the first minibatch r was off 1 by up to {error:.2g}, where rounding allows {limit:.2g}"
+    summary = f"At the first minibatch r was off 1 by up to {rounded_up(error):g}, where rounding allows "
+    summary += f"{rounded_down(limit):g}"
     share = last(rows, "off_fraction")
     if math.isnan(share):
         return Found(f"{summary}.")

@@ -15,9 +15,12 @@ from ppo_scope.diagnosis.judging import (
     Unknown,
     Verdict,
     after,
+    at_least,
+    at_most,
     last,
     latest,
     percent,
+    rounded_down,
     times,
     too_early,
 )
@@ -169,7 +172,7 @@ def _starved(rows: list[Row]) -> Verdict:
         return early
     cause, remedy, setting = _held_back(rows)
     if beside_epsilon:
-        summary = f"For 10 updates steps of the policy's weights kept {percent(max(shares))} of their length or less."
+        summary = f"For 10 updates steps of the policy's weights kept {at_most(max(shares))} of their length or less."
     else:
         summary = (
             f"In each of 10 updates the policy's weights have gone {percent(_mean(paces))} of α·√n in the mean, n "
@@ -187,7 +190,7 @@ def _whose(rows: list[Row], factors: list[float]) -> Unknown | None:
         return None
     return Unknown(
         "only where a loop hands out the policy's weights, or the gradient of L_PG by itself: of gradients the norm "
-        f"limit leaves {percent(max(factors))} or less here, and which part of them is the policy's is not known",
+        f"limit leaves {at_most(max(factors))} or less here, and which part of them is the policy's is not known",
         applies=False,
     )
 
@@ -244,8 +247,8 @@ def _strong_bonus(rows: list[Row]) -> Verdict:
         return early
     return Found(
         f"In the mean of 20 updates the gradient of c₂·S was {_mean(pulls):.2g} times as long as that of L_PG, with "
-        f"c₂ = {last(rows, 'entropy_coef'):g}, and the policy's entropy has stayed above {percent(min(shares))} of its "
-        "maximum."
+        f"c₂ = {last(rows, 'entropy_coef'):g}, and the policy's entropy has stayed above {at_least(min(shares))} of "
+        "its maximum."
     )
 
 
@@ -259,7 +262,9 @@ def _uniform(rows: list[Row]) -> Verdict:
         return Unknown("episodes have not differed for 20 updates yet: there was nothing to prefer")
     if (early := too_early(rows)) is not None:
         return early
-    summary = f"For 20 updates the policy's entropy was {100 * min(shares):.1f} % of its maximum or more."
+    summary = (
+        f"For 20 updates the policy's entropy was {100 * rounded_down(min(shares), 3):.1f} % of its maximum or more."
+    )
     coefficient = last(rows, "entropy_coef")
     if coefficient < 0.1:
         return Found(summary)

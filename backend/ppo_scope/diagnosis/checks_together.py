@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import OF_RATIO, Check, Found, Row, Unknown, Verdict, last
+from ppo_scope.diagnosis.judging import (
+    OF_RATIO,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    last,
+    rounded_up,
+)
 
 ONE_PROCESS = Unknown("only where several processes train together", applies=False)
 DRIFT_KL = 0.02
@@ -25,8 +34,8 @@ def _ranks_apart(rows: list[Row]) -> Verdict:
     if 0 < beyond < ranks:
         return Found(
             f"At its first minibatch rank {last(rows, 'rank_ratio_error_of'):.0f} had r off 1 by up to "
-            f"{last(rows, 'rank_ratio_error'):.2g}, and {ranks - beyond:.0f} of {ranks:.0f} processes had not: it "
-            "collects with another policy than it trains."
+            f"{rounded_up(last(rows, 'rank_ratio_error')):g}, and {ranks - beyond:.0f} of {ranks:.0f} processes had "
+            "not: it collects with another policy than it trains."
         )
     high, low = last(rows, "rank_kl_high"), last(rows, "rank_kl_low")
     if high > DRIFT_KL and high > DRIFT_FACTOR * max(low, 0.0):

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Context
 
 SEVERITIES = ("error", "warning", "note")
 FAR_OUT = 3.0
@@ -150,6 +151,31 @@ def percent(share: float) -> str:
     if abs(share) >= 0.995:
         return f"{100 * share:.0f} %".replace("-", "−")
     return f"{100 * share:.2g} %".replace("-", "−") if abs(share) >= 5e-5 else "next to 0 %"
+
+
+def rounded_down(value: float, digits: int = 2) -> float:
+    """To so many digits, and no higher: of what was so much or more, that is true of what is written, too."""
+    return float(Context(prec=digits, rounding=ROUND_FLOOR).create_decimal(repr(float(value))))
+
+
+def rounded_up(value: float, digits: int = 2) -> float:
+    """The same of what was so much or less."""
+    return -rounded_down(-value, digits)
+
+
+def at_least(share: float) -> str:
+    """`percent` of what was so much or more."""
+    return percent(rounded_down(share, _digits(share)))
+
+
+def at_most(share: float) -> str:
+    """`percent` of what was so much or less."""
+    return percent(rounded_up(share, _digits(share)))
+
+
+def _digits(share: float) -> int:
+    """How many of it `percent` writes."""
+    return 2 + (len(str(int(share))) if share >= 1 else 0)
 
 
 def times(factor: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,15 @@ def load(run: str | Path, folder: str | Path | None = None) -> LoadedRun:
     Raises:
         CannotRead: there is none, or more than one, or it cannot be read; one readable line.
     """
-    found = find(run, Library(Path(folder).expanduser()) if folder is not None else Library(default_folder()))
+    return loaded(find(run, Library(Path(folder).expanduser()) if folder is not None else Library(default_folder())))
+
+
+def loaded(found: KeptRun) -> LoadedRun:
+    """Read a run that was found.
+
+    Raises:
+        CannotRead: it cannot be read, or has been deleted meanwhile; one readable line.
+    """
     if found.problem:
         raise CannotRead(f"Run {found.id} cannot be read: {found.problem}")
     with contextlib.closing(Store(found.folder)) as store:
@@ -204,6 +213,8 @@ def find(run: str | Path, library: Library) -> KeptRun:
     if (place / FILE).is_file():
         place = place.resolve()
         return Library(place.parent).find(place.name)
+    if os.sep in str(run):  # no identifier: that folder was meant, and no other
+        raise CannotRead(f"{place} holds no run: there is no {FILE} in it")
     return library.find(str(run))
 
 

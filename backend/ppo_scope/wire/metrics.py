@@ -122,7 +122,7 @@ METRICS: tuple[Metric, ...] = (
         "gradient_clip_factor",
         "",
         "Clip factor",
-        "min(1, limit/‖g‖): what the gradient is multiplied with",
+        "min(1, limit/(‖g‖ + 10⁻⁶)), as torch limits a norm: what the gradient is multiplied with",
         "not always far below 1: then the limit tells outliers from the rest no more, although Adam hides most of it",
     ),
     Metric(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.records.library import is_run
 from ppo_scope.records.loading import LoadedRun
 from ppo_scope.records.store import CannotRead
 
@@ -25,9 +26,10 @@ def write_npz(run: LoadedRun, path: Path) -> tuple[list[Path], list[str]]:
 
     Raises:
         OSError: it cannot be written.
+        CannotRead: it has been deleted meanwhile.
     """
-    states, damaged = _those_whole(run.kept, lambda update: run.state_before(update)[1])
-    samples, others = _those_whole(run.collected, run.samples)
+    states, damaged = _those_whole(run, run.kept, lambda update: run.state_before(update)[1])
+    samples, others = _those_whole(run, run.collected, run.samples)
     about = {"run": run.id, **run.about, "changes": run.changes, "events": run.events}
     arrays: Arrays = {
         "about": np.array(json.dumps(about)),
@@ -50,7 +52,9 @@ def write_npz(run: LoadedRun, path: Path) -> tuple[list[Path], list[str]]:
     return [path], damaged + others
 
 
-def _those_whole(updates: Iterable[int], read: Callable[[int], Any]) -> tuple[dict[int, Any], list[str]]:
+def _those_whole(
+    run: LoadedRun, updates: Iterable[int], read: Callable[[int], Any]
+) -> tuple[dict[int, Any], list[str]]:
     """What is read of each update, and why some of it cannot be: the rest of a run is worth having without it."""
     found: dict[int, Any] = {}
     damaged: list[str] = []
@@ -58,6 +62,8 @@ def _those_whole(updates: Iterable[int], read: Callable[[int], Any]) -> tuple[di
         try:
             found[update] = read(update)
         except CannotRead as error:
+            if not is_run(run.folder):
+                raise
             damaged.append(str(error))
     return found, damaged
 
