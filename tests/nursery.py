@@ -67,14 +67,17 @@ class Nursery:
         self._process: subprocess.Popen[bytes] | None = None
         self._end = end
 
-    def suits(self, environment: Mapping[str, str]) -> bool:
-        """Whether a process with this environment can come from here: it gets the nursery's."""
-        return not self.differs(environment)
-
     def differs(self, environment: Mapping[str, str]) -> set[str]:
         """The variables because of which one cannot."""
         theirs = _without_the_test(environment)
         return {name for name, _ in theirs.items() ^ self._environment.items()}
+
+    def besides(self, environment: Mapping[str, str]) -> dict[str, str] | None:
+        """The variables of a process from here with which it finds this environment; None: that cannot be."""
+        other = self.differs(environment)
+        if not all(name.startswith(OURS) and name in environment for name in other):
+            return None
+        return {name: environment[name] for name in other}
 
     def begin(
         self,
@@ -133,9 +136,8 @@ class Nursery:
         **how: Any,
     ) -> subprocess.Popen[Any] | Forked:
         """As `subprocess.Popen`, but from here, where the environment is such that it can."""
-        theirs = self._around() if env is None else env
-        other = self.differs(theirs)
-        if not all(name.startswith(OURS) and name in theirs for name in other):
+        variables = self.besides(self._around() if env is None else env)
+        if variables is None:
             streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
             return subprocess.Popen(command, pass_fds=pass_fds, env=env, text=text, **streams, **how)
         with contextlib.ExitStack() as closed:
@@ -159,7 +161,7 @@ class Nursery:
                 streams[2],
                 also=also,
                 adopted=True,
-                variables={name: theirs[name] for name in other},
+                variables=variables,
                 imported=TO_TRAIN,
             )
         for number, end in ends.items():

@@ -25,7 +25,8 @@ def begin(
 ) -> subprocess.Popen[str] | Forked:
     """`python` with these arguments, in a session of its own, what it prints in pipes; how: see `Nursery.begin`."""
     nursery = LiveServer.nursery
-    if nursery is None or not nursery.suits(environment()):
+    besides = nursery.besides(environment()) if nursery else None
+    if nursery is None or besides is None:
         return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=folder,
@@ -38,7 +39,7 @@ def begin(
         )
     (output, printed), (errors, complained) = os.pipe(), os.pipe()
     try:
-        how = {"apart": apart, "adopted": adopted, "variables": variables, "imported": imported}
+        how = {"apart": apart, "adopted": adopted, "variables": besides | variables, "imported": imported}
         process = nursery.begin(arguments, str(folder), printed, complained, **how)
     finally:
         os.close(printed)
