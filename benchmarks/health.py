@@ -257,8 +257,10 @@ def read(page: Path) -> dict[str, tuple[str, ...]]:
     return {row[0]: row for row in rows if len(row) > 1}
 
 
-def observe(settings: dict[str, Any], updates: int) -> Observed:
-    """Train, and ask Health after every update."""
+def observe(
+    settings: dict[str, Any], updates: int, enough: Callable[[Observed], bool] = lambda seen: False
+) -> Observed:
+    """Train, and ask Health after every update, until that is enough."""
     start = time.perf_counter()
     trainer, health, seen = Trainer(Settings.parse(settings)), Health(), Observed()
     try:
@@ -277,7 +279,7 @@ def observe(settings: dict[str, Any], updates: int) -> Observed:
                 seen.first.setdefault(finding["name"], seen.updates)
             if findings:
                 seen.leaders[findings[0]["name"]] += 1
-            if seen.updates >= updates:
+            if seen.updates >= updates or enough(seen):
                 break
     except NotFiniteError as error:
         print(f"halted: {error}", file=sys.stderr)

@@ -58,6 +58,7 @@ def nursery(usual_signals, one_thread):
         yield
         return
     LiveServer.nursery = Nursery(environment())
+    LiveServer.nursery.adopt(environment)
     yield
     left = LiveServer.nursery.differs(environment())
     LiveServer.nursery.close()

@@ -109,8 +109,9 @@ class LiveServer:
         self._output = os.fdopen(output)
         try:
             self._process: subprocess.Popen[bytes] | Forked
-            if self.nursery and command is COMMAND and not anew and self.nursery.suits(environment()):
-                self._process = self.nursery.begin([*COMMAND[1:], *whole], place, printed)
+            besides = self.nursery.besides(environment()) if self.nursery and command is COMMAND and not anew else None
+            if self.nursery and besides is not None:
+                self._process = self.nursery.begin([*COMMAND[1:], *whole], place, printed, variables=besides)
             else:
                 self._process = subprocess.Popen(
                     [*command, *whole],

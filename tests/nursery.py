@@ -3,12 +3,16 @@
 A server that begins anew spends two seconds of processor time on imports, most of them torch's, in the process that its
 own processes are forked from. Here all servers are forked from one process, and theirs from one beside it. What is run
 is the same command, in a session and a working folder of its own.
+
+A training loop that is watched begins programs itself: a process that measures beside it, a server, a script. They come
+from here as well, where a test asks for that: see `Nursery.adopt`.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import importlib
 import json
 import os
@@ -22,7 +26,7 @@ import threading
 import traceback
 import types
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
@@ -42,6 +46,14 @@ IMPORTED = (
     "ppo_scope.server.serve",
 )
 """Beside what the processes of a server import."""
+TO_TRAIN = ("torch._dynamo", "stable_baselines3")
+"""What a training loop of somebody else's imports besides: the former with its first optimiser, which takes seconds."""
+BEGINNING = ("attach.beside.clerk", "attach.child", "attach.connecting.server")
+"""Modules of ours that begin programs of ours beside a loop."""
+OURS = ("PPO_SCOPE_", "PYTHONWARNINGS")
+"""How variables begin that are read after the imports: in these a program may differ from who begins it."""
+MANY, HIGH = 16, 512
+"""Descriptors that come with a request; and numbers of descriptors that nobody asks for."""
 LOST = -1
 """The exit code of a process that nobody is left to tell of."""
 
@@ -49,18 +61,23 @@ LOST = -1
 class Nursery:
     """The end that asks for processes. It costs nothing until the first one."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], end: socket.socket | None = None) -> None:
+        """end: to one that lives already, of which a process comes that asks for more."""
         self._environment = _without_the_test(environment)
-        self._opened: tuple[subprocess.Popen[bytes], socket.socket] | None = None
-
-    def suits(self, environment: Mapping[str, str]) -> bool:
-        """Whether a process with this environment can come from here: it gets the nursery's."""
-        return not self.differs(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end = end
 
     def differs(self, environment: Mapping[str, str]) -> set[str]:
         """The variables because of which one cannot."""
         theirs = _without_the_test(environment)
         return {name for name, _ in theirs.items() ^ self._environment.items()}
+
+    def besides(self, environment: Mapping[str, str]) -> dict[str, str] | None:
+        """The variables of a process from here with which it finds this environment; None: that cannot be."""
+        other = self.differs(environment)
+        if not all(name.startswith(OURS) and name in environment for name in other):
+            return None
+        return {name: environment[name] for name in other}
 
     def begin(
         self,
@@ -69,34 +86,94 @@ class Nursery:
         output: int,
         errors: int | None = None,
         *,
+        also: Mapping[int, int] | None = None,
         apart: bool = False,
+        adopted: bool = False,
         variables: Mapping[str, str] | None = None,
         imported: Sequence[str] = (),
     ) -> Forked:
         """Run `python` with these arguments; what it prints goes to the descriptors `output` and `errors`.
 
+        also: other descriptors, by the number that they have there.
         apart: it forks its own processes, which otherwise come from one that all share.
+        adopted: programs that it begins beside a loop come from here, too.
         variables: what its environment has besides; for what is read after the imports.
         imported: modules that the nursery imports before, unless it has them; all that follow have them, too.
         """
-        if self._opened is None:
-            self._opened = self._open()
-        _, end = self._opened
-        how = {"arguments": arguments, "folder": folder, "apart": apart, "variables": dict(variables or {})}
+        if self._end is None:
+            self._process, self._end = self._open()
+        given = {1: output, 2: output if errors is None else errors, **(also or {})}
+        how = {"arguments": arguments, "folder": folder, "apart": apart, "adopted": adopted}
+        how |= {"variables": dict(variables or {}), "numbers": list(given)}
         request = json.dumps({"imported": imported, "how": how}).encode()
         news, tell = os.pipe()
         try:
-            socket.send_fds(end, [request], [output, output if errors is None else errors, tell])
+            socket.send_fds(self._end, [request], [*given.values(), tell])
         finally:
             os.close(tell)
         return Forked(news)
 
+    def adopt(self, environment: Callable[[], Mapping[str, str]] = lambda: os.environ) -> None:
+        """Have what this process begins beside a training loop come from here, instead of importing torch anew.
+
+        environment: what such a program would find, unless it is given another.
+        """
+        stand_in = types.SimpleNamespace(**{**vars(subprocess), "Popen": self._popen})
+        self._around = environment
+        for name in BEGINNING:
+            vars(importlib.import_module(f"ppo_scope.{name}"))["subprocess"] = stand_in
+
+    def _popen(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        pass_fds: Sequence[int] = (),
+        env: Mapping[str, str] | None = None,
+        text: bool = False,
+        **how: Any,
+    ) -> subprocess.Popen[Any] | Forked:
+        """As `subprocess.Popen`, but from here, where the environment is such that it can."""
+        variables = self.besides(self._around() if env is None else env)
+        if variables is None:
+            streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+            return subprocess.Popen(command, pass_fds=pass_fds, env=env, text=text, **streams, **how)
+        with contextlib.ExitStack() as closed:
+            streams, ends = {}, {}
+            for number, wanted in enumerate((stdin, stdout, stderr)):
+                streams[number] = number
+                if wanted == subprocess.STDOUT:
+                    streams[number] = streams[1]
+                elif wanted == subprocess.DEVNULL:
+                    streams[number] = os.open(os.devnull, os.O_RDWR)
+                    closed.callback(os.close, streams[number])
+                elif wanted == subprocess.PIPE:
+                    read, write = os.pipe()
+                    streams[number], ends[number] = (write, read) if number else (read, write)
+                    closed.callback(os.close, streams[number])
+            also = {0: streams[0], **{number: number for number in pass_fds}}
+            process = self.begin(
+                command[1:],
+                str(Path.cwd()),
+                streams[1],
+                streams[2],
+                also=also,
+                adopted=True,
+                variables=variables,
+                imported=TO_TRAIN,
+            )
+        for number, end in ends.items():
+            mode = ("r" if number else "w") + "b" * (not text)
+            setattr(process, ("stdin", "stdout", "stderr")[number], os.fdopen(end, mode))
+        return process
+
     def close(self) -> None:
         """No process begins here any more; those that did live on."""
-        if self._opened is not None:
-            process, end = self._opened
-            end.close()
-            process.wait()
+        if self._process is not None and self._end is not None:
+            self._end.close()
+            self._process.wait()
 
     def _open(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -115,8 +192,9 @@ class Nursery:
 class Forked:
     """One of its processes, used as `subprocess.Popen` is."""
 
-    stdout: IO[str]
-    stderr: IO[str]
+    stdin: IO[Any]
+    stdout: IO[Any]
+    stderr: IO[Any]
 
     def __init__(self, news: int) -> None:
         self._news = os.fdopen(news, "rb", buffering=0)
@@ -149,6 +227,10 @@ class Forked:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """End it as a crash does."""
         self.send_signal(signal.SIGKILL)
@@ -159,25 +241,33 @@ def _without_the_test(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Fork a process for each request until nobody can ask any more. That process does not come back."""
+    """Fork a process for each request until the tests ask no more. That process does not come back."""
     (descriptor,) = sys.argv[1:]
+    environment = dict(os.environ)
     for module in IMPORTED:
         importlib.import_module(module)
     warm_up()
     end = socket.socket(fileno=int(descriptor))
+    asks, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # of those that are adopted
+    asks = socket.socket(fileno=fcntl.fcntl(asks.detach(), fcntl.F_DUPFD_CLOEXEC, HIGH))
+    either = select.poll()
+    for one in (end, asked):
+        either.register(one, select.POLLIN)
     while True:
-        request, descriptors, _, _ = socket.recv_fds(end, LONGEST, 3)
+        ready = {number for number, _ in either.poll()}
+        request, descriptors, _, _ = socket.recv_fds(end if end.fileno() in ready else asked, LONGEST, MANY)
         if not request:
             return
-        asked = json.loads(request)
-        for module in asked["imported"]:
+        heard = json.loads(request)
+        for module in heard["imported"]:
             importlib.import_module(module)
-        *outputs, tell = descriptors
+        *given, tell = descriptors
         keeper = os.fork()
         if keeper == 0:
             end.close()
+            asked.close()
             if _keep(tell):
-                _become(outputs, **asked["how"])
+                _become(given, Nursery(environment, asks), **heard["how"])
             return
         for one in descriptors:
             os.close(one)
@@ -211,16 +301,30 @@ def _keep(tell: int) -> bool:
     os._exit(0)
 
 
-def _become(outputs: list[int], arguments: list[str], folder: str, apart: bool, variables: dict[str, str]) -> NoReturn:
+def _become(
+    given: list[int],
+    nursery: Nursery,
+    arguments: list[str],
+    folder: str,
+    apart: bool,
+    adopted: bool,
+    variables: dict[str, str],
+    numbers: list[int],
+) -> NoReturn:
     """Be `python` with these arguments, until that ends, and this process with it."""
     os.setsid()
-    for stream, output in enumerate(outputs, 1):
-        os.dup2(output, stream)
-        os.close(output)
+    out_of_the_way = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, HIGH) for one in given]
+    for one in given:
+        os.close(one)
+    for one, number in zip(out_of_the_way, numbers, strict=True):
+        os.dup2(one, number)
+        os.close(one)
     # What these were may have been a file, which one could go back in.
     sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
     os.chdir(folder)
     os.environ.update(variables)
+    if adopted:
+        nursery.adopt()
     shared = forkserver._forkserver
     if apart:
         shared._forkserver_address = shared._forkserver_alive_fd = shared._forkserver_pid = None
@@ -238,6 +342,8 @@ def _become(outputs: list[int], arguments: list[str], folder: str, apart: bool, 
 
 
 def _run(arguments: list[str]) -> None:
+    if "PYTHONWARNINGS" in os.environ:
+        warnings.simplefilter(cast(Any, os.environ["PYTHONWARNINGS"]))
     while arguments[0] == "-W":
         warnings.simplefilter(cast(Any, arguments[1]))
         arguments = arguments[2:]

@@ -10,19 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.live import ROOT, LiveServer, environment
-from tests.nursery import Forked
+from tests.nursery import TO_TRAIN, Forked
 
 SECONDS = 120
-TO_TRAIN = ("torch._dynamo", "stable_baselines3")
-"""What a training loop of somebody else's imports besides: the former with its first optimiser, which takes seconds."""
 
 
 def begin(
-    *arguments: str, folder: Path = ROOT, apart: bool = False, imported: Sequence[str] = (), **variables: str
+    *arguments: str,
+    folder: Path = ROOT,
+    apart: bool = False,
+    adopted: bool = False,
+    imported: Sequence[str] = (),
+    **variables: str,
 ) -> subprocess.Popen[str] | Forked:
     """`python` with these arguments, in a session of its own, what it prints in pipes; how: see `Nursery.begin`."""
     nursery = LiveServer.nursery
-    if nursery is None or not nursery.suits(environment()):
+    besides = nursery.besides(environment()) if nursery else None
+    if nursery is None or besides is None:
         return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=folder,
@@ -35,7 +39,7 @@ def begin(
         )
     (output, printed), (errors, complained) = os.pipe(), os.pipe()
     try:
-        how = {"apart": apart, "variables": variables, "imported": imported}
+        how = {"apart": apart, "adopted": adopted, "variables": besides | variables, "imported": imported}
         process = nursery.begin(arguments, str(folder), printed, complained, **how)
     finally:
         os.close(printed)
@@ -45,14 +49,19 @@ def begin(
 
 
 def run(
-    *arguments: str, folder: Path = ROOT, apart: bool = True, imported: Sequence[str] = (), **variables: str
+    *arguments: str,
+    folder: Path = ROOT,
+    apart: bool = True,
+    adopted: bool = False,
+    imported: Sequence[str] = (),
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """What `python` with these arguments has printed, and its exit code; unless `apart`, its processes print elsewhere.
 
     Raises:
         subprocess.TimeoutExpired: it has closed what it prints to, and does not end.
     """
-    process = begin(*arguments, folder=folder, apart=apart, imported=imported, **variables)
+    process = begin(*arguments, folder=folder, apart=apart, adopted=adopted, imported=imported, **variables)
     complaints: list[str] = []
     with process.stdout, process.stderr:
         reader = threading.Thread(target=lambda: complaints.extend(process.stderr))
@@ -64,4 +73,4 @@ def run(
 
 def trained(*arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     """The same of a training loop of somebody else's: begun sooner, with what all of them import."""
-    return run(*arguments, folder=folder, apart=False, imported=TO_TRAIN, **variables)
+    return run(*arguments, folder=folder, apart=False, adopted=True, imported=TO_TRAIN, **variables)

@@ -61,14 +61,17 @@ def leading(server):
 
 
 class Watching:
-    """`ppo-scope watch SCRIPT`, and what it prints. It ends with the test, and its script with it."""
+    """`ppo-scope watch SCRIPT`, and what it prints. It ends with the test, and its script with it.
+
+    anew: its server and its script are processes of its own that import all they need, as they are outside of tests.
+    """
 
     PATIENCE = 30
     """Seconds that it has to end as by Ctrl-C."""
 
-    def __init__(self, *arguments, folder=ROOT):
+    def __init__(self, *arguments, folder=ROOT, anew=False):
         command = ["-W", "ignore", "-m", "ppo_scope", "watch", "--no-browser", "--runs-dir", "off"]
-        options = {"folder": folder, "imported": TO_TRAIN, "PYTHONWARNINGS": "ignore"}
+        options = {"folder": folder, "adopted": not anew, "imported": TO_TRAIN, "PYTHONWARNINGS": "ignore"}
         self.process = begin(*command, *map(str, arguments), **options)
         self.lines = []
         self._outputs = (self.process.stdout, self.process.stderr)
@@ -112,7 +115,7 @@ class Loop:
 
     def __init__(self, module, *arguments, link, **variables):
         command = ["-W", "ignore", "-m", module, *map(str, arguments)]
-        self.process = begin(*command, imported=TO_TRAIN, PPO_SCOPE_URL=link, **variables)
+        self.process = begin(*command, adopted=True, imported=TO_TRAIN, PPO_SCOPE_URL=link, **variables)
         self.said = []
         self._reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True)
         self._reader.start()

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch 
 
 def test_a_script_as_its_author_wrote_it_trains_to_the_same_weights_and_is_shown():
     _, plain = sb3_loop.main(512, plain=True)
-    with Watching("tests/attach/sb3_loop.py", 512, "--plain") as watching:
+    with Watching("tests/attach/sb3_loop.py", 512, "--plain", anew=True) as watching:
         assert watching.said(r"(?m)^[0-9a-f]{64}$")[0] == plain
         watching.said("the script has ended with code 0. The page stays until Ctrl-C.")
         place = watching.said(r"http://\S+?/(?=#token)")[0]
@@ -83,7 +83,8 @@ while True:
 )
 def test_whatever_ends_the_command_interrupts_the_script_which_may_still_save(tmp_path, number, script, code):
     (tmp_path / "train.py").write_text(script)
-    with Watching("train.py", folder=tmp_path) as watching:
+    # Of a command that is killed nobody is left who would keep the script's end from the nursery.
+    with Watching("train.py", folder=tmp_path, anew=number == signal.SIGKILL) as watching:
         pid = int(watching.said(r"trains as (\d+)")[1])
         watching.process.send_signal(number)
         assert watching.process.wait(30) == code
@@ -125,7 +126,7 @@ def test_a_test_of_the_command_that_fails_leaves_no_script_behind(tmp_path, monk
     begun = []
 
     def failing():
-        with Watching("train.py", folder=tmp_path) as watching:
+        with Watching("train.py", folder=tmp_path, anew=True) as watching:
             begun.append(int(watching.said(r"trains as (\d+)")[1]))
             raise AssertionError("and the script does not end on Ctrl-C")
 
@@ -330,7 +331,7 @@ def test_where_the_port_is_taken_that_is_said_and_the_server_ends_like_any_progr
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with Watching("--port", port, Path(sb3_loop.__file__)) as watching:
+        with Watching("--port", port, Path(sb3_loop.__file__), anew=True) as watching:
             watching.said(rf"Port {port} cannot be used \(.*\)\. Choose another one")
             assert watching.process.wait(30) == 2
     said = "".join(watching.lines)

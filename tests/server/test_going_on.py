@@ -73,7 +73,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(tmp_path: Path, capsys: pyte
         said = refused(capsys, "serve", option, "last", "--total-steps", "100", "--no-browser", *where)
         assert " steps have been made there" in said
     server = LiveServer(*where, "--resume", "last", "--paused")
-    again = run(*COMMAND[1:], "serve", "--no-browser", "--resume", "last", *where)
+    again = run(*COMMAND[1:], "serve", "--no-browser", "--resume", "last", *where, apart=False)
     server.stop()
     assert again.returncode == 2 and again.stderr.count("\n") == 1 and "in use" in again.stderr
     assert len(Library(tmp_path).runs()) == 1

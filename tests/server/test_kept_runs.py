@@ -26,7 +26,7 @@ from tests.live import COMMAND, LiveServer
 from tests.programs import run
 from tests.server.scope_page import leaders
 
-UPDATES = 150
+UPDATES = 80
 SETTINGS = ("--seed", "5", "--num-envs", "4", "--rollout-steps", "128", "--total-steps", str(UPDATES * 512 - 100))
 CLOCKS = ("seconds_", "steps_per_second")
 """Columns that tell of time begin like that."""
@@ -71,7 +71,7 @@ def end(server: LiveServer, runs: Library, draws: random.Random, *, trainer_firs
     """Kill it in the middle of something, after a few updates; None: as Ctrl-C does."""
     at = server.run()["update"]
     until(lambda: server.run()["update"] > at + 3)
-    time.sleep(draws.uniform(0.0, 0.5))
+    time.sleep(draws.uniform(0.0, 0.2))
     if trainer_first:
         os.kill(min(leaders(server.pid)), signal.SIGKILL)
         until(lambda: server.run()["state"] == "killed")
@@ -89,7 +89,7 @@ def written(runs: Library) -> str:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(*COMMAND[1:], *arguments)
+    return run(*COMMAND[1:], *arguments, apart=False)
 
 
 def test_the_command_line_lists_resumes_and_deletes(tmp_path: Path) -> None:
@@ -126,11 +126,11 @@ def test_a_fork_is_its_parent_until_it_branches_off_and_knows_it(tmp_path: Path)
         server.stop()
         return library.find("last")
 
-    until_20, until_40 = (("--total-steps", str(updates * 512 - 100)) for updates in (20, 40))
-    parent, whole = trained(*SETTINGS[:-2], *until_20), trained(*SETTINGS[:-2], *until_40)
+    until_10, until_20 = (("--total-steps", str(updates * 512 - 100)) for updates in (10, 20))
+    parent, whole = trained(*SETTINGS[:-2], *until_10), trained(*SETTINGS[:-2], *until_20)
     at = parent.last + 1
     assert parent.resumes_at == at
-    fork = ("--fork", f"{parent.id}@{at + 5}", *until_40)  # its newest state is that with which it ended
+    fork = ("--fork", f"{parent.id}@{at + 5}", *until_20)  # its newest state is that with which it ended
     same, clipped, reseeded = trained(*fork), trained(*fork, "--clip-range", "0.01"), trained(*fork, "--seed", "9")
     assert np.array_equal(rows_of(same), rows_of(whole), equal_nan=True)
     for other in (clipped, reseeded):

@@ -38,12 +38,12 @@ CASES = {
     "discrete, paused, stepped and made anew": (
         {},
         {6: [PAUSE, step("minibatch"), step("update"), *ANEW, PLAY], 14: [PAUSE, UNTIL, step("updates"), PLAY]},
-        40,
+        26,
     ),
     "with other settings on the way": (
         {"normalize_advantages": "batch"},
         {5: [change("epochs", 2)], 9: [change("epochs", 6), change("clip_range", 0.1)], 14: [change("minibatches", 8)]},
-        30,
+        20,
     ),
     "a box, with all that is normalised": (
         {"env": "Pendulum-v1", "normalize_observations": True, "normalize_rewards": True},
@@ -126,7 +126,7 @@ def main(path):
     for name, case in CASES.items():
         found[name] = with_and_without(*case)
     for disturb in (starved, killed, stopped):
-        found[disturb.__name__] = with_and_without({}, {}, 24 if disturb is not starved else STARVED_UPDATES, disturb)
+        found[disturb.__name__] = with_and_without({}, {}, 16 if disturb is not starved else STARVED_UPDATES, disturb)
     Path(path).write_bytes(pickle.dumps(found))
 
 
