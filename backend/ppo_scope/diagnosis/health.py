@@ -187,7 +187,7 @@ class Health:
     def unknown(self) -> dict[str, dict[str, Any]]:
         """The checks that can say nothing: why, and whether that may change."""
         known = {**self._verdicts, **self._voided()}
-        return {name: asdict(verdict) for name, verdict in known.items() if isinstance(verdict, Unknown)}
+        return {name: {**vars(verdict)} for name, verdict in known.items() if isinstance(verdict, Unknown)}
 
     def _voided(self) -> dict[str, Unknown]:
         """Checks that find nothing in numbers which another finding has made meaningless: no good news."""
