@@ -4,6 +4,7 @@
 import { sidesOf } from "../state/beside.js";
 import { following, fullOrder, moved, neighbour, shownOrder } from "../state/arrangement.js";
 import { chosen, digitOf, fitting, numbered, onStage, withRoom } from "../state/staging.js";
+import { runsFreely } from "../state/motion.js";
 import { saveView } from "../state/view.js";
 import { h, icon, setAttribute, setProse } from "../ui/dom.js";
 import { createGrip, makeMovable } from "../ui/mover.js";
@@ -52,24 +53,12 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   const { view } = state;
   const names = panels.map(({ name }) => name);
   const hiddenList = h("div", { class: "hidden-panels" });
-  /** @type {Set<Element>} */
-  const onScreen = new Set();
+  const [inSight, near] = [createSeen("0px", seenOthers), createSeen("80px", seenOthers)];
   /** @type {Map<Element, () => void>} */
   const resized = new Map();
   /** Panels that have nothing to show of the runs on show, by name. @type {string[]} */
   let absent = [];
 
-  const intersections = new IntersectionObserver(
-    (entries) => {
-      for (const { target, isIntersecting } of entries) {
-        if (isIntersecting) onScreen.add(target);
-        else onScreen.delete(target);
-      }
-      scheduler.wake();
-      tellWatch();
-    },
-    { rootMargin: "80px" },
-  );
   const words = createSteadyWords(state);
   scheduler.add({ needs: ["motion"], draw: words.draw });
   const sizes = new ResizeObserver((entries) => {
@@ -92,7 +81,13 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
   const boxes = panels.map(box);
   root.append(...boxes.map(({ section }) => section), hiddenList);
   arrange();
-  boxes.forEach(({ section }) => intersections.observe(section));
+  boxes.forEach(({ section }) => [inSight, near].forEach(({ observe }) => observe(section)));
+  scheduler.add({ needs: ["motion"], draw: tellWatch });
+
+  function seenOthers() {
+    scheduler.wake();
+    tellWatch();
+  }
 
   /** @param {HTMLElement} hint @param {string} words */
   function sayHint(hint, words) {
@@ -150,7 +145,8 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
         save: (body, table, state) => saver(panel, body, table, { state, theme, failed: announce }),
       },
     );
-    const visible = () => onScreen.has(section);
+    // What is about to be scrolled into sight is drawn beforehand, but for a run that redraws it all the time.
+    const visible = () => (runsFreely(state) ? inSight : near).has(section);
     makeMovable(section, header, panel.name, (dropped) => names.includes(dropped) && move(dropped, panel.name));
     // Once the run comes to rest, all of it is put into words; and what a run that is over has not measured never comes.
     /** @type {Need[]} */
@@ -399,4 +395,26 @@ export function createGrid(root, panels, { page, scheduler, theme, pointed, watc
       found?.section.scrollIntoView({ block: "nearest" });
     },
   };
+}
+
+/**
+ * Which elements are in sight, or nearer to it than that.
+ *
+ * @param {string} rootMargin
+ * @param {() => void} changed
+ */
+function createSeen(rootMargin, changed) {
+  /** @type {Set<Element>} */
+  const seen = new Set();
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) seen.add(target);
+        else seen.delete(target);
+      }
+      changed();
+    },
+    { rootMargin },
+  );
+  return { has: (/** @type {Element} */ element) => seen.has(element), observe: (/** @type {Element} */ element) => observer.observe(element) };
 }

@@ -60,8 +60,9 @@ export function createScheduler(page) {
   let requested = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let telling;
-  /** Until a frame is asked for. @type {ReturnType<typeof setTimeout> | undefined} */
+  /** Until it is looked at once more whether a frame is to be asked for. @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
+  let waitsUntil = Infinity;
   let wrote = -Infinity; // when texts were written last
   let silent = false; // whether this round writes none
   let unreported = true;
@@ -98,15 +99,24 @@ export function createScheduler(page) {
   /** Asks for a frame when something is to be drawn: one in which nothing is costs the browser something, too. */
   function wake() {
     if (requested) return;
-    clearTimeout(waiting);
-    const wait = next() - EARLY - performance.now();
-    if (wait === Infinity) return;
-    if (wait > 0)
-      waiting = setTimeout(request, Math.ceil(wait)); // of a fraction it would drop what is behind the point
-    else request();
+    const at = next() - EARLY;
+    const wait = at - performance.now();
+    if (wait <= 0) request();
+    else if (at < waitsUntil) {
+      // A timer that ends before that stays: it is dear to set another one with each word that comes.
+      letGo();
+      waitsUntil = at;
+      waiting = setTimeout(() => (letGo(), wake()), Math.ceil(wait)); // of a fraction it would drop what is behind the point
+    }
+  }
+
+  function letGo() {
+    if (waiting !== undefined) clearTimeout(waiting);
+    [waiting, waitsUntil] = [undefined, Infinity];
   }
 
   function request() {
+    letGo();
     requested = true;
     requestAnimationFrame(() => void frame());
   }

@@ -29,10 +29,17 @@ const fullName = (setting) => (setting.symbol ? `${setting.label} ${setting.symb
 
 /**
  * @param {Setting} setting
- * @param {Send} send
+ * @param {Send} sent
  * @returns {Control}
  */
-export function createSetting(setting, send) {
+export function createSetting(setting, sent) {
+  /** Since nobody has moved it. @type {Shown | null} */
+  let shown = null;
+  /** @type {Send} */
+  const send = (value, final) => {
+    shown = null;
+    sent(value, final);
+  };
   const body = setting.type === "choice" ? choice(setting, send) : setting.type === "bool" ? toggle(setting, send) : slider(setting, send);
 
   const id = `setting-${setting.name}`;
@@ -58,7 +65,10 @@ export function createSetting(setting, send) {
       /** @type {HTMLElement | null} */ (first)?.focus();
       return fixed;
     },
-    show({ value, note, inForce = "", locked, origin: from = { word: "default", value: setting.default } }) {
+    show(now) {
+      if (shown && alike(shown, now)) return; // as a rule: it is asked for with each moment that comes
+      shown = now;
+      const { value, note, inForce = "", locked, origin: from = { word: "default", value: setting.default } } = now;
       fixed = locked;
       setVisible(initial, from !== null);
       if (from) begin = from;
@@ -74,6 +84,16 @@ export function createSetting(setting, send) {
     },
   };
 }
+
+/** @param {Shown} a @param {Shown} b */
+const alike = (a, b) =>
+  a.note === b.note &&
+  a.inForce === b.inForce &&
+  a.locked === b.locked &&
+  same(a.value, b.value) &&
+  a.origin?.word === b.origin?.word &&
+  same(a.origin?.value, b.origin?.value) &&
+  (a.origin === null) === (b.origin === null);
 
 /**
  * @typedef {object} Body

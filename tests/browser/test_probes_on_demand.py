@@ -37,3 +37,12 @@ def test_a_panel_that_is_hidden_or_out_of_sight_is_not_measured(server, page):
     page.set_viewport_size({"width": 1440, "height": 900})
     page.evaluate("scrollTo(0, 0)")
     until(measured, lambda arrays: not arrays & {"gradient_norms", "direction_losses"})
+    # What is just below the window is measured for whoever scrolls on, but not while it would be drawn all the time.
+    policy = dashboard.panel("Policy")
+    policy.evaluate("panel => scrollBy(0, panel.getBoundingClientRect().top - innerHeight - 40)")
+    until(measured, lambda arrays: "policy_now" in arrays)
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(lambda: newest(live)[1], lambda arrays: "policy_now" not in arrays)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    until(lambda: newest(live)[1], lambda arrays: "policy_now" in arrays)
+    assert live.run()["state"] == "paused"

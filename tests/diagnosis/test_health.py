@@ -2,6 +2,7 @@
 remembered of it."""
 
 import math
+import pickle
 
 import gymnasium as gym
 import numpy as np
@@ -375,6 +376,20 @@ def test_what_comes_and_goes_is_one_finding():
     spiking(health, [3, 3 + FORGIVEN, 40])
     spans = [(row["since"], row["until"]) for row in health.history()]
     assert spans == [(3, 3 + FORGIVEN), (40, None)]
+
+
+def test_what_is_pickled_after_every_update_is_what_it_would_be_by_itself():
+    """Rows are pickled once each: not the earlier one of an update that is made anew."""
+    pickled, other = Health(), Health()
+    for update, kl in [*((update, 0.01 * update) for update in range(1, 30)), (29, 1.0)]:
+        for health in (pickled, other):
+            health.take_row(update, {"kl_k3": kl})
+        twin = pickle.loads(pickle.dumps(pickled))
+        assert twin.told({}) == other.told({})
+    assert twin.values()["kl_k3"] == 1.0
+    for health in (twin, other):
+        health.take_row(30, {"kl_k3": 0.01})
+    assert twin.told({}) == other.told({})
 
 
 def test_history_is_bounded():

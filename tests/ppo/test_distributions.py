@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import distributions as reference
 
-from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, MultiCategorical
+from ppo_scope.ppo.distributions import Bernoulli, Categorical, DiagonalGaussian, KLFrom, MultiCategorical
 
 LOW, HIGH = np.full((2, 2), -1, np.float32), np.full((2, 2), 1, np.float32)
 COUNTS = [2, 3, 4]
@@ -58,6 +58,17 @@ def test_log_probability_entropy_and_kl_equal_torchs(name):
     assert torch.allclose(ours.kl(outputs, new), kl, atol=1e-4)
     assert (ours.kl(outputs, new) > 0).all()
     assert torch.allclose(ours.kl(outputs, outputs), torch.zeros(50), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_kl_finds_of_the_old_policy_once_makes_no_bit_of_it_another(name):
+    """Whatever samples stand beside: 37 of them fill no vector of the processor's."""
+    ours, _ = CASES[name]
+    old, new = outputs_of(ours, 37), outputs_of(ours, 500, seed=1)
+    samples = torch.from_numpy(np.random.default_rng(2).integers(0, 37, 500))
+    kl_from_old = KLFrom(ours, old)
+    assert torch.equal(kl_from_old(new[:37]), ours.kl(old, new[:37]))
+    assert torch.equal(kl_from_old(new, samples), ours.kl(old[samples], new))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -29,26 +29,31 @@ def _wrong_advantages(rows: list[Row]) -> Verdict:
         return sum(row.get(name, 0.0) for row in rows)
 
     def all_of(name: str, those: str) -> bool:
+        newest = rows[-1]
+        if newest.get(name, 0.0) != newest.get(those, 0.0):  # never more than those: as a rule that settles it
+            return False
         return count(those) >= ENOUGH and count(name) == count(those)
 
-    ends = f"Of the latest {count('ends_told'):.0f} episodes that ended by themselves, all were added up as if"
+    def ends() -> str:
+        return f"Of the latest {count('ends_told'):.0f} episodes that ended by themselves, all were added up as if"
+
     if all_of("ends_run_over", "ends_told") and all_of("begins_alone", "begins_told"):
         return Found(
-            f"{ends} they went on, and at the first step of each of the next ones the sum stops.",
+            f"{ends()} they went on, and at the first step of each of the next ones the sum stops.",
             "Where an episode ends is taken from the wrong step: `dones` of t, which says whether the state of t is a "
             "first one, for that of t + 1, or the other way round.",
             "nextnonterminal of step t is 1 − (whether the episode is over after step t).",
         )
     if all_of("ends_run_over", "ends_told"):
         return Found(
-            f"{ends} they went on into the next one.",
+            f"{ends()} they went on into the next one.",
             "GAE does not know where episodes end: the sum runs on, and V and rewards of the next episode are counted "
             "as if what was done had led to them. So to fail costs nothing.",
             "Multiply γ·V(s′) and γ·λ·Â(t+1) by 0 where the episode is over after step t.",
         )
     if all_of("ends_by_value", "values_told"):
         return Found(
-            f"{ends} V of the state after the end were still to come.",
+            f"{ends()} V of the state after the end were still to come.",
             "δ of the last step has γ·V(s′) in it, which is the next episode's first state, or none at all: where "
             "an episode ends by itself nothing comes after it.",
             "Multiply γ·V(s′) by 0 where the episode is over after step t, as well as the sum.",

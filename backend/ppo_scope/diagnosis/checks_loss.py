@@ -20,8 +20,11 @@ SINCE = (
 table comes to a constant, of which both are one."""
 
 
+TOLD = "told_value_loss", "told_policy_loss", "told_loss"
+
+
 def _loss_told(rows: list[Row]) -> Verdict:
-    if not any(f"told_{name}" in row for row in rows for name in ("value_loss", "policy_loss", "loss")):
+    if not any(name in row for row in rows for name in TOLD):
         return Unknown("only where a loop tells its own loss", applies=False)
     if (found := _put_together_wrongly(rows)) is not None:
         return found

@@ -18,9 +18,8 @@ def _double_softmax(rows: list[Row]) -> Verdict:
     if rows and math.isnan(choices):
         return NOT_TOLD
     sums = latest(rows, "outputs_are_probabilities", 3)
-    most = f"No action can have more than {percent(math.e / (math.e + choices - 1))} in this way."
     if sums and min(sums) == 1:
-        return Found(f"For 3 updates what is taken for logits was never below 0, and summed up to 1. {most}")
+        return Found(f"For 3 updates what is taken for logits was never below 0, and summed up to 1. {_most(choices)}")
     least, none = latest(rows, "least_probability", 10), latest(rows, "of_no_probability", 10)
     if not least or not none:
         return after(10)
@@ -29,8 +28,12 @@ def _double_softmax(rows: list[Row]) -> Verdict:
         return None
     return Found(
         f"For 10 updates logits have come up to the bound that probabilities would have in their place, in "
-        f"{percent(share)} of the samples, and have not passed it once. {most}"
+        f"{percent(share)} of the samples, and have not passed it once. {_most(choices)}"
     )
+
+
+def _most(choices: float) -> str:
+    return f"No action can have more than {percent(math.e / (math.e + choices - 1))} in this way."
 
 
 DOUBLE_SOFTMAX = Check(

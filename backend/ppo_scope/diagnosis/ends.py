@@ -21,15 +21,17 @@ class Ends:
 
     def take_in(self, rollout: Rollout) -> Row:
         """Look at where episodes ended: where the loop says so, or tells of one."""
-        ends = np.flatnonzero((rollout.terminated | rollout.truncated).any(1))
+        steps, rows = rollout.trained.shape
+        ends = np.flatnonzero(rollout.terminated | rollout.truncated)
         after = rollout.trained
         if len(ends) or len(rollout.episodes):
             self.without = 0
-            after = after[ends[-1] + 1 :] if len(ends) else after[:0]
-        self.without += int(after.sum(0).min())  # of a row that waits for its environment the fewest
+            after = after[ends[-1] // rows + 1 if len(ends) else steps :]
+        if len(after):  # of a row that waits for its environment the fewest
+            self.without += int(np.add.reduce(after.T.copy(), axis=1, dtype=np.int64).min())
         self.longest = max(self.longest, *(one.length for one in rollout.episodes), 0)
         return {
             "steps_without_end": float(self.without),
             "longest_episode": float(self.longest),
-            "environments": float(rollout.trained.shape[1]),
+            "environments": float(rows),
         }

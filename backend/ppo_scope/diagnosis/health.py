@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections import deque
 from collections.abc import Sequence
 from copy import copy
@@ -84,6 +85,23 @@ class Health:
         self._begun: Row = {}  # what may be raised, as it was in the first update
         self._before: tuple[list[Row], Progress, Fall, list[Span]] = ([], Progress(), Fall(), [])
         self._ends_before, self._paid_before = Ends(), Paid()
+        self._pickled: dict[float, tuple[Row, bytes]] = {}  # by their update
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Each row is pickled once, not with every update that follows: a process that measures tells all of this."""
+        rows, before = list(self._rows), self._before
+        self._pickled = {row["update"]: self._pickle(row) for row in (*before[0], *rows)}
+        packed = [[self._pickled[row["update"]][1] for row in some] for some in (rows, before[0])]
+        return {**vars(self), "_rows": packed[0], "_before": (packed[1], *before[1:]), "_pickled": {}}
+
+    def _pickle(self, row: Row) -> tuple[Row, bytes]:
+        known = self._pickled.get(row["update"])
+        return known if known is not None and known[0] is row else (row, pickle.dumps(row, pickle.HIGHEST_PROTOCOL))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._rows = deque(map(pickle.loads, state["_rows"]), LOOK_BACK)
+        self._before = [pickle.loads(row) for row in state["_before"][0]], *state["_before"][1:]
 
     def take_in(self, moment: Moment, row: Row) -> None:
         """An update has ended, with these scalars."""
@@ -187,7 +205,7 @@ class Health:
     def unknown(self) -> dict[str, dict[str, Any]]:
         """The checks that can say nothing: why, and whether that may change."""
         known = {**self._verdicts, **self._voided()}
-        return {name: asdict(verdict) for name, verdict in known.items() if isinstance(verdict, Unknown)}
+        return {name: {**vars(verdict)} for name, verdict in known.items() if isinstance(verdict, Unknown)}
 
     def _voided(self) -> dict[str, Unknown]:
         """Checks that find nothing in numbers which another finding has made meaningless: no good news."""

@@ -50,7 +50,7 @@ def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = mat
     broken = not_finite(moment, batch)
     if broken["not_finite_share"]:  # what else there is to find out follows from that
         return {**_settings(moment.update.settings), **broken}
-    chosen = np.flatnonzero(moment.trained)
+    chosen = moment.places
     chosen = chosen[evenly(len(chosen), JUDGED)]
     return {
         **broken,
@@ -111,15 +111,25 @@ def _episodes(moment: Moment) -> Row:
             "return_high": float(returns.max()),
             "return_deviation": math.sqrt(variance_of(returns)),
         }
-        values, counts = np.unique(returns, return_counts=True)
-        usual = int(counts.argmax())
-        found |= {"return_usual": float(values[usual]), "return_usual_share": float(counts[usual]) / len(returns)}
+        usual, count = _usual(returns)
+        found |= {"return_usual": usual, "return_usual_share": count / len(returns)}
     rollout = moment.update.rollout
     found |= {f"{how}_ends": float(np.count_nonzero(getattr(rollout, how))) for how in ("terminated", "truncated")}
     rewards = rollout.rewards[rollout.trained]
     low, high = rewards.min(), rewards.max()
     found |= {"reward_low": float(low), "reward_high": float(high)}
     return found | {"reward_high_share": np.count_nonzero(rewards == high) / len(rewards)}
+
+
+def _usual(values: NDArray[np.float64]) -> tuple[float, int]:
+    """(the number that comes most often, the smallest of several; how often it comes)"""
+    ordered = np.sort(values)
+    before = ordered[:-1]
+    another = (ordered[1:] != before) & (before == before)  # NaN, which comes last, is one number
+    starts = np.concatenate(([True], another, [True])).nonzero()[0]
+    counts = starts[1:] - starts[:-1]
+    most = int(counts.argmax())
+    return float(ordered[starts[most]]), int(counts[most])
 
 
 def _critic(moment: Moment, batch: Batch, chosen: NDArray[np.int64]) -> Row:

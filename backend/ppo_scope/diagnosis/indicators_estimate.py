@@ -6,6 +6,7 @@ GAE is one equation from each step to the next, so every step tells by itself wh
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     if not discount or decay is None or math.isnan(decay) or len(rollout.trained) < 3:
         return {}
     layout = rollout.trained.shape
-    some = evenly(layout[1], LOOKED_AT)
+    some: Any = slice(None) if layout[1] <= LOOKED_AT else evenly(layout[1], LOOKED_AT)
 
     def by_step(found: NDArray[np.generic]) -> NDArray[np.float64]:
         return found.reshape(layout)[:, some].astype(np.float64)
@@ -49,10 +50,9 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         return {}
     size = rms(advantages) + rms(values) + rms(rewards)
     near, far = SAME * size, APART * size
-    ended = np.abs(rewards - values - advantages) <= near
+    without, valued_next = rewards - values - advantages, discount * values[1:]
     following = discount * (values[1:] + decay * advantages[1:])
-    goes_on = np.abs((rewards - values - advantages)[:-1] + following) <= near
-    by_value = np.abs((rewards - values - advantages)[:-1] + discount * values[1:]) <= near
+    goes_on = np.abs(without[:-1] + following) <= near
     both = trained[1:] & trained[:-1]
     begins = np.zeros_like(ends)
     begins[1:] = ends[:-1]
@@ -61,11 +61,12 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         targets = by_step(batch.targets.cpu().numpy())
         made_of_them = bool((np.abs(targets - values - advantages)[trained] <= near).all())
         steps = advantages[:-1] - discount * decay * advantages[1:]
-        parts = rewards[:-1], discount * values[1:] - values[:-1]
+        parts = rewards[:-1], valued_next - values[:-1]
         return _normalised(*parts, steps, within) if made_of_them else {}
-    tells = np.abs(following) > far
-    last, first = both & terminated[:-1] & tells, both & begins[:-1] & ~ends[:-1] & tells
-    valued = both & terminated[:-1] & (np.abs(discount * values[1:]) > far)  # of V near 0, to take it or not is one
+    ended, by_value = np.abs(without) <= near, np.abs(without[:-1] + valued_next) <= near
+    tells, terminal = np.abs(following) > far, both & terminated[:-1]
+    last, first = terminal & tells, both & begins[:-1] & ~ends[:-1] & tells
+    valued = terminal & (np.abs(valued_next) > far)  # of V near 0, to take it or not is one
     left = trained[-1] & ~ends[-1] & (np.abs(values[-1]) > far)
     return {
         "ends_told": float(np.count_nonzero(last)),

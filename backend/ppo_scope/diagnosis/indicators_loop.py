@@ -9,7 +9,6 @@ import math
 import zlib
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
@@ -39,17 +38,16 @@ def not_finite(moment: Moment, batch: Batch) -> Row:
 
     That r is 0 is no such thing: what a mask forbids in the loss has a log π of −∞.
     """
-    rewards, seen = torch.from_numpy(moment.update.rollout.rewards.reshape(-1)), moment.seen
-    of_samples = (rewards, batch.log_probs, batch.advantages, batch.values, batch.targets)
-    each = [moment.transitions(found.cpu().numpy()) for found in of_samples]
+    seen, of_samples = moment.seen, (batch.log_probs, batch.advantages, batch.values, batch.targets)
+    whole = [moment.update.rollout.rewards.reshape(-1), *(found.cpu().numpy() for found in of_samples)]
+    each = [moment.transitions(found) for found in whole]
     if seen is not None:
         each += [np.maximum(seen.transitions(seen.logratio), np.float32(-1e30)), seen.transitions(seen.values)]
     judges = not bool(np.isnan(each[NUMBERS.index("V_old")]).all())
     for place, found in enumerate(each):
         known = judges or NUMBERS[place] not in OF_CRITIC
-        if known and not math.isfinite(np.add.reduce(found, dtype=np.float64)):
-            share = 1.0 - np.count_nonzero(np.isfinite(found)) / len(found)
-            return {"not_finite_share": share, "not_finite_of": float(place)}
+        if known and (finite := np.count_nonzero(np.isfinite(found))) < len(found):
+            return {"not_finite_share": 1.0 - finite / len(found), "not_finite_of": float(place)}
     return {"not_finite_share": 0.0}
 
 
@@ -95,8 +93,8 @@ def _order(moment: Moment, seen: Minibatches) -> Row:
     if len(firsts) < 2 or np.count_nonzero(seen.trained[0]) == np.count_nonzero(moment.trained):
         return {}
     found = seen.samples[firsts]
-    same = bool((found.sum(1) == found[0].sum()).all()) and bool((np.sort(found) == np.sort(found[0])).all())
-    ordered = np.sort(found[0])
+    sums, ordered = np.add.reduce(found, axis=1), np.sort(found[0])
+    same = bool((sums == sums[0]).all()) and bool((np.sort(found) == ordered).all())
     steps = ordered // moment.update.settings.num_envs
     return {
         "same_minibatches": float(same),
@@ -229,14 +227,15 @@ def _reach(moment: Moment, batch: Batch, cuts: int) -> float:
 def _without_advantage(moment: Moment) -> Row:
     """Which share of the rows, environments or sequences, has no advantage at any step, as the loss uses it."""
     used = np.where(moment.trained & ~np.isnan(moment.advantages_used), moment.advantages_used, 0.0)
-    layout = moment.update.rollout.trained.shape
-    rows, counts = used.reshape(layout), moment.trained.reshape(layout).sum(0)
-    trained = moment.trained.reshape(layout)
+    trained = moment.update.rollout.trained
+    # [N, M]: few rows of many steps, each of which lies together then.
+    rows, trained = used.reshape(trained.shape).T.copy(), trained.T.copy()
+    counts = np.add.reduce(trained, axis=1, dtype=np.int64)
     # Of an estimate by steps no row is flat: a group's advantage is one for all steps of a row.
-    low, high = np.where(trained, rows, np.inf).min(0), np.where(trained, rows, -np.inf).max(0)
+    low, high = np.where(trained, rows, np.inf).min(1), np.where(trained, rows, -np.inf).max(1)
     flat = (low == high) & (counts > 1)
     by_rows = np.count_nonzero(flat) >= 0.5 * np.count_nonzero(counts)
-    empty = (np.abs(rows).max(0) <= (NEARLY_ZERO if by_rows else ZERO)) & (counts > 0)
+    empty = (np.maximum(-low, high) <= (NEARLY_ZERO if by_rows else ZERO)) & (counts > 0)
     return {
         "empty_rows": float(np.count_nonzero(empty)),
         "rows": float(np.count_nonzero(counts)),

@@ -28,9 +28,9 @@ def of_the_outputs(moment: Moment, batch: Batch) -> Row:
     distribution, outputs = moment.subject.distribution, batch.outputs
     if not isinstance(distribution, Categorical) or outputs is None or moment.action_masks is not None:
         return {}
-    some = np.flatnonzero(moment.trained)[:LOOKED_AT]
     logits, told, actions = (
-        tensor.detach().cpu().numpy()[some] for tensor in (outputs, batch.log_probs, batch.actions)
+        moment.transitions(tensor.detach().cpu().numpy())[:LOOKED_AT]
+        for tensor in (outputs, batch.log_probs, batch.actions)
     )
     by_choice = np.ascontiguousarray(logits.T, np.float64)  # [O, S]: a few numbers each, which is slow along rows
     if not _tells(by_choice, actions, told):

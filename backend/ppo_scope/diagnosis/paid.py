@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.judging import Row
+from ppo_scope.probes.measurement import variance_of
 from ppo_scope.probes.record import Rollout
 
 LATEST = 100
@@ -80,18 +81,20 @@ def _compared(told: NDArray[np.float64], trained: NDArray[np.float64]) -> Row:
     return {
         "paid_episodes": float(len(told)),
         "paid_alike": _alike(told, trained),
-        "paid_told": float(told.mean()),
-        "paid_trained": float(trained.mean()),
-        "paid_trained_scatter": float(trained.std()),
+        "paid_told": float(np.add.reduce(told)) / len(told),
+        "paid_trained": float(np.add.reduce(trained)) / len(trained),
+        "paid_trained_scatter": math.sqrt(variance_of(trained)),
     }
 
 
 def _alike(told: NDArray[np.float64], trained: NDArray[np.float64]) -> float:
-    scatter = told.std()
+    scatter = math.sqrt(variance_of(told))
+    if not scatter > 0 or not told.max() - told.min() > APART * scatter:
+        return math.nan
+    if (told == trained).all():  # as a rule: then there is nothing to count
+        return 1.0
     apart = told[:, None] - told > APART * scatter
     pairs = np.count_nonzero(apart)
-    if not scatter > 0 or not pairs:
-        return math.nan
     better, tied = (
         np.count_nonzero(apart & found) for found in (trained[:, None] > trained, trained[:, None] == trained)
     )

@@ -41,7 +41,7 @@ class Adam:
 
     def typical_gradient(self) -> Tensor:
         """√v̂ [P]: what a step takes for the size of each weight's gradient; where it is below `EPS`, ε rules."""
-        return (self._square / (1 - BETAS[1] ** self._steps.clamp(min=1))).sqrt()
+        return (self._square / (1 - torch.pow(BETAS[1], self._steps.clamp(min=1)))).sqrt()
 
     def state(self) -> dict[str, Tensor]:
         """A copy of all that a step moves beside θ."""

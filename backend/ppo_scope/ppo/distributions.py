@@ -335,6 +335,32 @@ class DiagonalGaussian:
         return (new_log_std - log_std + np.float32(0.5) * (spread - 1)).sum(-1), slopes
 
 
+class Measures(Protocol):
+    """What tells how far one policy is from another."""
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """See `Distribution`."""
+        ...
+
+
+class KLFrom:
+    """Exact KL(π_old ‖ π_new) of several new policies and one old one, of outputs [S, O].
+
+    The same bits as `kl` gives; of a Categorical half the work is the old one's, and done once.
+    """
+
+    def __init__(self, distribution: Measures, old: Tensor) -> None:
+        self._distribution, self._of_logs = distribution, isinstance(distribution, Categorical)
+        self._old = torch.log_softmax(old, dim=-1) if self._of_logs else old
+
+    def __call__(self, new: Tensor, samples: Tensor | None = None) -> Tensor:
+        """[B] of new outputs [B, O], which are those of these samples [B] of the old ones, or of all."""
+        old = self._old if samples is None else self._old.index_select(0, samples)
+        if self._of_logs:
+            return _no_less_than_nothing(_divergence_of_logs(old, torch.log_softmax(new, dim=-1)))
+        return self._distribution.kl(old, new)
+
+
 def choices_in(distribution: object) -> list[int] | None:
     """How many actions each choice has, of which masks may forbid some; None where actions are no such choices."""
     if isinstance(distribution, MultiCategorical):
@@ -378,7 +404,10 @@ def _softmax(logits: Floats) -> tuple[Floats, Floats]:
 
 
 def _categorical_divergence(old: Tensor, new: Tensor) -> Tensor:
-    log_old, log_new = torch.log_softmax(old, dim=-1), torch.log_softmax(new, dim=-1)
+    return _divergence_of_logs(torch.log_softmax(old, dim=-1), torch.log_softmax(new, dim=-1))
+
+
+def _divergence_of_logs(log_old: Tensor, log_new: Tensor) -> Tensor:
     return (log_old.exp() * (log_old - log_new)).sum(-1)
 
 

@@ -172,10 +172,9 @@ def beyond(ratio: Either, edges: Edges) -> tuple[Either, Either]:
     return ratio > edges.high, ratio < edges.low
 
 
-def regions(ratio: Either, advantages: Either, trained: Either, edges: Edges, objective: str = "clip") -> Either:
-    """Region of every sample (uint8, any shape), from the advantages *as used in the loss*.
-
-    A sample whose advantage is exactly 0 pushes nowhere, wherever its ratio is: it counts as inside.
+def pushed(ratio: Either, advantages: Either, edges: Edges, objective: str) -> tuple[Either, Either]:
+    """Which samples are beyond an edge in the direction of their advantage, and which are pulled back towards it (bool,
+    any shape); no sample is both.
     """
     above, below = beyond(ratio, edges)
     good, bad = advantages > 0, advantages < 0
@@ -184,6 +183,15 @@ def regions(ratio: Either, advantages: Either, trained: Either, edges: Edges, ob
     if objective == "clip" and edges.cap < math.inf:
         capped = bad & (ratio > edges.cap)
         asked_for, pulled_back = asked_for | capped, pulled_back & ~capped
+    return asked_for, pulled_back
+
+
+def regions(ratio: Either, advantages: Either, trained: Either, edges: Edges, objective: str = "clip") -> Either:
+    """Region of every sample (uint8, any shape), from the advantages *as used in the loss*.
+
+    A sample whose advantage is exactly 0 pushes nowhere, wherever its ratio is: it counts as inside.
+    """
+    asked_for, pulled_back = pushed(ratio, advantages, edges, objective)
     code = Region.HELD if objective == "clip" else Region.UNHELD
     # A sum of masks gives the codes without any branching.
     inside = int(Region.INSIDE)

@@ -6,7 +6,7 @@ All at once: J rows of B samples. In NumPy, which is quicker than torch at these
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,14 +16,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.ppo import losses
+from ppo_scope.ppo.distributions import KLFrom
 from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.facts import Facts
-from ppo_scope.probes.record import Batch, Floats, Minibatch
-from ppo_scope.probes.subject import Distribution
+from ppo_scope.probes.record import Floats, Minibatch
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 
 QUANTILES = (0.0, 0.05, 0.95, 1.0)
 """Of a minibatch's ratios."""
+
+
+class SideBySide(list[Any]):
+    """Minibatches whose arrays lie one after the other in memory."""
+
+    def __init__(self, minibatches: Sequence[Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        super().__init__(minibatches)
+        self.arrays = arrays
+        """[J, B, …] by name, and [J] of the single numbers, NaN where a minibatch has none."""
 
 
 class Minibatches:
@@ -32,16 +41,17 @@ class Minibatches:
     def __init__(self, minibatches: Sequence[Minibatch]) -> None:
         self._each = minibatches
         self._shape = len(minibatches), len(minibatches[0].samples)
+        self._laid: Mapping[str, NDArray[Any]] = minibatches.arrays if isinstance(minibatches, SideBySide) else {}
 
     @cached_property
     def samples(self) -> NDArray[np.int64]:
         """[J, B], which samples of the rollout."""
-        return self._together([m.samples for m in self._each])
+        return self._together("samples")
 
     @cached_property
     def trained(self) -> NDArray[np.bool_]:
         """[J, B]"""
-        return self._together([m.trained for m in self._each])
+        return self._together("trained")
 
     @cached_property
     def whole(self) -> bool:
@@ -55,12 +65,12 @@ class Minibatches:
     @cached_property
     def advantages(self) -> Floats:
         """[J, B], as used in the loss."""
-        return self._together([m.advantages for m in self._each])
+        return self._together("advantages")
 
     @cached_property
     def logratio(self) -> Floats:
         """[J, B], log r"""
-        return self._together([m.logratio for m in self._each])
+        return self._together("logratio")
 
     @cached_property
     def ratio(self) -> Floats:
@@ -70,23 +80,23 @@ class Minibatches:
     @cached_property
     def values(self) -> Floats:
         """[J, B], V"""
-        return self._together([m.values for m in self._each])
+        return self._together("values")
 
     def spread(self, found: NDArray[Any], over: NDArray[Any], latest: int) -> None:
         """Write what the `latest` minibatches found, of [J, B], over the samples [S]; the newest stays."""
         over[self.samples[-latest:].reshape(-1)] = found[-latest:].reshape(-1)
 
-    def exact_kl(self, batch: Batch, distribution: Distribution | None) -> Floats:
+    def exact_kl(self, kl_from_old: KLFrom | None) -> Floats:
         """[J, B]; NaN where the policies' outputs are not known."""
-        now = [m.outputs for m in self._each if m.outputs is not None]
-        if distribution is None or batch.outputs is None or len(now) < len(self._each):
+        if kl_from_old is None or any(m.outputs is None for m in self._each):
             return np.full(self._shape, np.nan, np.float32)
-        samples = torch.cat([m.samples for m in self._each])
-        return _numpy(distribution.kl(batch.outputs.index_select(0, samples), torch.cat(now))).reshape(self._shape)
+        return _numpy(kl_from_old(self._flat("outputs"), self._flat("samples"))).reshape(self._shape)
 
     def scalars(self) -> dict[str, NDArray[np.float64]]:
         """The terms of the loss and the norm of its gradient, [J] each; NaN where a minibatch has no gradient."""
         names = ("loss", "policy_loss", "value_loss", "entropy", "gradient_norm")
+        if self._laid.keys() >= set(names):
+            return {name: self._laid[name].astype(np.float64) for name in names}
         values = [v for m in self._each for v in (m.loss, m.policy_loss, m.value_loss, m.entropy, m.gradient_norm)]
         if any(value is None for value in values):
             missing = torch.tensor(torch.nan, device=self._each[0].loss.device)
@@ -98,11 +108,17 @@ class Minibatches:
         """[J], β·KL to a reference policy; NaN where the loss has none."""
         return np.array([math.nan if m.penalty is None else float(m.penalty) for m in self._each])
 
-    def _together(self, parts: list[Tensor]) -> NDArray[Any]:
-        return _numpy(torch.cat(parts)).reshape(self._shape)
+    def _together(self, name: str) -> NDArray[Any]:
+        return self._laid[name] if name in self._laid else _numpy(self._flat(name)).reshape(self._shape)
+
+    def _flat(self, name: str) -> Tensor:
+        """[J·B, …]"""
+        if name in self._laid:
+            return torch.from_numpy(self._laid[name]).flatten(0, 1)
+        return torch.cat([getattr(m, name) for m in self._each])
 
 
-def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distribution | None) -> NDArray[np.float64]:
+def rows(seen: Minibatches, settings: Facts, kl_from_old: KLFrom | None) -> NDArray[np.float64]:
     """[J, C] of `MINIBATCH_COLUMNS`."""
     trained, ratio, whole = seen.trained, seen.ratio, seen.whole
     # As the loss takes it, and in double precision, which holds the squares of the largest too.
@@ -110,7 +126,8 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
     counts = np.add.reduce(trained, axis=1, dtype=np.int64)
     divisors = counts if whole else np.where(counts > 0, counts, np.nan)  # of no sample there is no mean
     edges = clip_edges(settings)
-    codes = losses.regions(ratio, seen.advantages, trained, edges, settings.objective)
+    asked_for, pulled_back = losses.pushed(ratio, seen.advantages, edges, settings.objective)
+    held = asked_for if settings.objective == "clip" else np.zeros_like(asked_for)
     above, below = losses.beyond(ratio, edges)
     _, value_weight, entropy_weight = losses.term_weights(settings.value_coef, settings.entropy_coef)
 
@@ -123,7 +140,7 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
         found: NDArray[np.float64] = np.add.reduce(of_the_transitions, axis=1, dtype=np.float64) / divisors
         return found
 
-    terms, kl_exact = seen.scalars(), mean(seen.exact_kl(batch, distribution))
+    terms, kl_exact = seen.scalars(), mean(seen.exact_kl(kl_from_old))
     if not whole:
         for column in terms.values():
             column[counts == 0] = np.nan
@@ -141,8 +158,8 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
         "kl_k3": mean(np.expm1(logratio) - logratio),
         "kl_exact": kl_exact,
         "clip_fraction": share((above | below) & trained),
-        "held_fraction": share(codes == losses.Region.HELD),
-        "pulled_back_fraction": share(codes == losses.Region.PULLED_BACK),
+        "held_fraction": share(held & trained),
+        "pulled_back_fraction": share(pulled_back & trained),
         "ratio_min": low,
         "ratio_max": high,
         "ratio_mean": ratio_mean,
@@ -152,12 +169,10 @@ def rows(seen: Minibatches, settings: Facts, batch: Batch, distribution: Distrib
         "gradient_norm": terms["gradient_norm"],
         "gradient_clip_factor": np.minimum(1.0, (settings.max_grad_norm or np.inf) / (terms["gradient_norm"] + 1e-6)),
     }
-    for name in ("clip_fraction", "held_fraction", "pulled_back_fraction"):  # of ratios that are no numbers: no share
-        columns[name] = np.where(np.isnan(ratio_mean), np.nan, columns[name])
-    found = np.empty((len(counts), len(MINIBATCH_COLUMNS)))
-    for place, name in enumerate(MINIBATCH_COLUMNS):
-        found[:, place] = columns[name]
-    return found
+    if (unknown := np.isnan(ratio_mean)).any():  # of ratios that are no numbers: no share
+        for name in ("clip_fraction", "held_fraction", "pulled_back_fraction"):
+            columns[name] = np.where(unknown, np.nan, columns[name])
+    return np.array([columns[name] for name in MINIBATCH_COLUMNS]).T.copy()
 
 
 def quantiles(values: Floats, counts: NDArray[np.int64], shares: tuple[float, ...]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ppo_scope.ppo import losses
-from ppo_scope.ppo.distributions import choices_in
+from ppo_scope.ppo.distributions import KLFrom, choices_in
 from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.ppo.masks import largest_entropies
 from ppo_scope.probes import minibatches
@@ -71,6 +71,11 @@ class Moment:
         """Whether all rows are transitions."""
         return bool(self.trained.all())
 
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """[transitions], where they are among the samples."""
+        return np.flatnonzero(self.trained)
+
     def transitions(self, found: NDArray[Any]) -> NDArray[Any]:
         """Of [S], those that are transitions; not a copy where all are."""
         return found if self.whole else found[self.trained]
@@ -123,9 +128,14 @@ class Moment:
             return None
         outputs, values = self.judged(batch)
         with torch.no_grad():
-            before = batch.outputs
-            kl = torch.full_like(values, torch.nan) if before is None else self.distribution.kl(before, outputs)
+            kl = torch.full_like(values, torch.nan) if self.kl_from_old is None else self.kl_from_old(outputs)
         return self.logratio_now, _numpy(kl), _numpy(self.now[1]), _numpy(values)
+
+    @cached_property
+    def kl_from_old(self) -> KLFrom | None:
+        """KL(π_old ‖ ·) of the samples; None where the old policy's outputs are not known, or what they mean."""
+        before, distribution = None if self.batch is None else self.batch.outputs, self.subject.distribution
+        return None if before is None or distribution is None else KLFrom(distribution, before)
 
     @cached_property
     def now(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -211,7 +221,7 @@ class Moment:
             return self.after[1]
         found = np.zeros(self.trained.shape, np.float32)
         if self.seen is not None and self.batch is not None:
-            kl = self.seen.exact_kl(self.batch, self.subject.distribution)
+            kl = self.seen.exact_kl(self.kl_from_old)
             self.seen.spread(kl, found, 2 * self.update.settings.minibatches)
         return found
 
@@ -254,7 +264,7 @@ class Moment:
         """[J, C] of `MINIBATCH_COLUMNS`, one row per minibatch of this update so far."""
         if self.seen is None or self.batch is None:
             return np.empty((0, len(MINIBATCH_COLUMNS)))
-        return minibatches.rows(self.seen, self.update.settings, self.batch, self.subject.distribution)
+        return minibatches.rows(self.seen, self.update.settings, self.kl_from_old)
 
     def aggregated(self) -> dict[str, float]:
         """Metrics of the minibatches that the phase covers: the one at hand, the epoch's, or the update's."""
@@ -263,8 +273,9 @@ class Moment:
             return {}
         # Without samples there is nothing to tell, nor of a gradient where target_kl stopped the update. What is known
         # and no number stays none in the mean: a loop that has come to NaN must not look like one of KL 0.
-        known = np.repeat(np.any(self.seen.trained, axis=1, keepdims=True), rows.shape[1], axis=1)
-        known[np.ix_([minibatch.gradient_norm is None for minibatch in each], OF_GRADIENT)] = False
+        known = np.repeat(self.seen.trained.any(axis=1, keepdims=True), rows.shape[1], axis=1)
+        if any(unknown := [minibatch.gradient_norm is None for minibatch in each]):
+            known[np.ix_(unknown, OF_GRADIENT)] = False
         if self.scope == "minibatch":
             rows, known = rows[-1:], known[-1:]
         elif self.phase.kind is PhaseKind.EPOCH:

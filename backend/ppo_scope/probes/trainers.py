@@ -70,11 +70,12 @@ class _OwnNetworks:
         self.is_image = spaces.is_image
         self.distribution: Distribution = spaces.distribution
         self.reward_threshold, self.time_limit = facts.reward_threshold, facts.time_limit
+        parts = network.parts()
         self.abilities = Abilities(
             judge=self._judge,
             judge_between=self._judge_between,
             theta=network.theta.detach,
-            parts=network.parts,
+            parts=lambda: parts,
             differentiate=self._differentiate,
             differentiate_each=None if spaces.is_image else self._differentiate_each,
             hidden=None if spaces.is_image else self._hidden,

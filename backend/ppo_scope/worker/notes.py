@@ -23,6 +23,7 @@ from ppo_scope.ppo.optimisation import taken
 from ppo_scope.ppo.phases import Batch, Minibatch, Update
 from ppo_scope.ppo.rollout import Episode, Rollout
 from ppo_scope.ppo.settings import Settings
+from ppo_scope.probes.minibatches import SideBySide
 
 ALIGNMENT = 64
 """Bytes: each array begins where arithmetic likes it to."""
@@ -210,7 +211,9 @@ class Slot:
         for at in missing:
             number, term = divmod(at, len(layout.term_names))
             setattr(minibatches[number], layout.term_names[term], None)
-        records: dict[str, Any] = {"rollout": rollout, "batch": batch, "minibatches": minibatches}
+        laid = {name: whole[:count] for name, whole in self._each.items()}
+        laid |= {name: self._terms[:count, at] for at, name in enumerate(layout.term_names)}
+        records: dict[str, Any] = {"rollout": rollout, "batch": batch, "minibatches": SideBySide(minibatches, laid)}
         update = Update(**arrays, **values[0], settings=settings, chosen=chosen, **records)
         return update, {name: torch.from_numpy(array) for name, array in self._state.items()}
 
