@@ -54,6 +54,7 @@ export function createLife(panel, body, cover, text, note, makeContext) {
       again,
     );
     cover.hidden = false;
+    body.inert = true;
   }
 
   const ofAnUpdate = panel.probes.some((name) => name !== "picture");
@@ -105,7 +106,11 @@ export function createLife(panel, body, cover, text, note, makeContext) {
   return {
     needs: view?.needs ?? [],
     draw,
-    table: (/** @type {State} */ now) => view?.table?.(earlier(now) ?? now) ?? null,
+    table(/** @type {State} */ now) {
+      const state = earlier(now) ?? now;
+      const shows = !failed && view?.ready(state) === true && !whyFailed(panel, state);
+      return (shows && view?.table?.(state)) || null;
+    },
     onRedraw: (/** @type {() => void} */ again) => void (redraw = again),
     resize() {
       try {

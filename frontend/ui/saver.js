@@ -12,6 +12,8 @@ import { writeTexts } from "../page/texts.js";
 
 /** @import { Panel, State, Theme } from "../types.js" */
 
+/** Of a panel whose body is covered: what lies under the cover is of another moment. */
+const NOTHING = "Nothing to save of this moment";
 const DISK = "M2 2h9l3 3v9H2zm2 1.6V6h6V3.6zM4 9v3.4h8V9z";
 
 /**
@@ -25,7 +27,9 @@ export function saver(panel, body, table, { state, theme, failed }) {
   const opener = h("button", { type: "button", class: "quiet square", title: "Save", "aria-label": `Save ${panel.name}` }, icon(DISK));
   const { root, close } = createPopup("saver", opener, menu, () => {
     menu.replaceChildren(
-      ...choices().map(([text, act]) => h("li", {}, h("button", { type: "button", class: "quiet", onclick: () => (close(), act()) }, text))),
+      ...choices().map(([text, act]) =>
+        h("li", {}, act ? h("button", { type: "button", class: "quiet", onclick: () => (close(), act()) }, text) : text),
+      ),
     );
   });
   body.addEventListener("save", (event) => void savePicture(/** @type {CustomEvent} */ (event).detail));
@@ -56,17 +60,19 @@ export function saver(panel, body, table, { state, theme, failed }) {
     return `${momentOf(state)}\n${settingsInWords(state)}\n\n${body.innerText}`;
   }
 
-  /** @returns {[string, () => void][]} */
+  /** @returns {[string, (() => void) | null][]} */
   function choices() {
-    const chart = body.querySelector(".chart");
-    const canvas = body.querySelector("canvas");
+    const covered = body.inert;
+    const chart = covered ? null : body.querySelector(".chart");
+    const canvas = covered ? null : body.querySelector("canvas");
     const numbers = table();
     const what = chart ? "Chart" : "Picture";
-    /** @type {[string, () => void][]} */
+    /** @type {[string, (() => void) | null][]} */
     const found = [];
     if (chart || canvas) found.push([`${what} as PNG`, () => void savePicture("png")], [`${what} as SVG`, () => void savePicture("svg")]);
     if (numbers) found.push(["Numbers as CSV", () => give(new Blob([csv(withRun(numbers, state))], { type: "text/csv" }), "csv")]);
-    if (!found.length) found.push(["Text as TXT", () => give(new Blob([asText()], { type: "text/plain" }), "txt")]);
+    if (covered) found.push([NOTHING, null]);
+    else if (!found.length) found.push(["Text as TXT", () => give(new Blob([asText()], { type: "text/plain" }), "txt")]);
     if (panel.extras?.includes("series")) {
       found.push(["Whole run as CSV", () => give(new Blob([csv(wholeRun(state))], { type: "text/csv" }), "csv", fileName("run", state))]);
       found.push([

@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 import ppo_scope
 from ppo_scope.attach import report, watcher
@@ -16,6 +17,7 @@ from ppo_scope.attach.record import Phase
 from ppo_scope.ppo.losses import Region
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import PhaseKind
+from ppo_scope.wire.attaching import ScriptNews, sendable, text_of
 from ppo_scope.wire.frame import decode
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
 from tests.attach import own_loop
@@ -358,6 +360,77 @@ def test_settings_may_be_arrays_of_one_number_of_whatever_kind():
     scope.close()
     with pytest.raises(ValueError, match=r"epochs is 2\.5, and a whole number is wanted"):
         small_scope(epochs=2.5)
+
+
+NONSENSE = (
+    (float("nan"), "clip_range is nan, and a finite number is wanted"),
+    (float("inf"), "clip_range is inf, and a finite number is wanted"),
+    (-0.1, r"clip_range is -0\.1, and a number of at least 0 is wanted"),
+    (None, "clip_range is None, and one number is wanted"),
+)
+
+
+@pytest.mark.parametrize(("clip_range", "sentence"), NONSENSE)
+def test_numbers_that_nothing_can_be_computed_with_are_refused_where_they_are_said(clip_range, sentence):
+    """They would end the watching later, at a phase that has nothing to do with them."""
+    with pytest.raises(ValueError, match=sentence):
+        ppo_scope.Scope(clip_range=clip_range, url=nowhere())
+    scope = small_scope(max_grad_norm=float("inf"), value_coef=-1.0, entropy_coef=-0.01)  # off; signs are for Health
+    if clip_range is not None:
+        with pytest.raises(ValueError, match=sentence):
+            rollout(scope, clip_range=clip_range)
+    rollout(scope)
+    for epoch in (0, -1, 1.5, float("nan"), "first"):
+        with pytest.raises(ValueError, match=r"epoch (is|cannot be taken)"):
+            scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[0, 0], epoch=epoch)
+    scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[0, 0], epoch=np.int64(1))
+    assert not scope.watcher.off
+    scope.close()
+    with pytest.raises(ValueError, match="epochs is 0, and a number of at least 1 is wanted"):
+        small_scope(epochs=0)
+
+
+def test_what_is_to_set_a_setting_is_looked_at_before_it_is_needed_and_ends_no_training_where_it_fails(capfd):
+    for change, sentence in (
+        ({"clip_rang": print}, "change: clip_rang cannot be moved on the page; .*clip_range"),
+        ({"clip_range": 0.3}, r"change: what is to set clip_range is 0\.3, and a function"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            small_scope(change=change)
+    scope = small_scope(change={"clip_range": lambda value: 1 / 0, "entropy_coef": lambda value: None})
+    rollout(scope)
+    scope.watcher.orders._pending = {"clip_range": 0.3, "entropy_coef": 0.1}
+    scope.update()
+    rollout(scope)
+    assert (scope._facts.clip_range, scope._facts.entropy_coef) == (0.2, 0.1)
+    assert "set clip_range has failed at 0.3. The training goes on" in capfd.readouterr().err
+    scope.close()
+
+
+def test_a_name_is_told_that_is_no_text_or_longer_than_a_message(monkeypatch):
+    """Else nothing is shown of a script whose name has a byte of another coding."""
+    monkeypatch.setattr(sys, "argv", ["/tmp/caf\udce9.py"])
+    scope = small_scope(env="\ud800" + 100_000 * "x")
+    rollout(scope)
+    told = json.loads(scope.watcher._line._greeting())
+    assert told["script"] == r"caf\udce9.py" and told["settings"]["env"].startswith(r"\ud800xx")
+    assert len(told["settings"]["env"]) == 200
+    scope.close()
+    for name in (sys.argv[0], 300 * "y"):  # of `ppo-scope watch SCRIPT`
+        news = ScriptNews(script=name, why=name, detail=name, lines=name)
+        told = ScriptNews.model_validate_json(news.model_dump_json())
+        assert told.script == sendable(name) and told.why == told.detail == told.lines == text_of(name)
+    with pytest.raises(ValidationError):
+        ScriptNews.model_validate({"script": 3})
+
+
+def test_what_fails_again_on_the_way_out_is_said_once(capfd, monkeypatch):
+    scope = small_scope()
+    rollout(scope)
+    monkeypatch.setattr(scope.watcher, "_settle", lambda: 1 / 0)
+    scope.watcher.give_up(KeyError("of ours"))
+    said = capfd.readouterr().err
+    assert "KeyError" in said and "ZeroDivisionError" not in said
 
 
 @pytest.mark.parametrize("failing", [False, True])

@@ -105,6 +105,28 @@ def test_files_of_other_moments_have_other_names(look_at):
     assert (row["settings.clip_range"], row["settings.hidden_sizes"]) == ("0.2", "[64,64]")
 
 
+def test_what_is_covered_has_nothing_to_save(look_at):
+    """What lies under a cover is of another moment, or of none."""
+    names = (
+        "Ratio histogram",
+        "Clip mask",
+        "Advantages",
+        "Loss components",
+        "Surrogate",
+        "Values",
+        "Gradients",
+        "Policy",
+    )
+    paused = look_at(update=0, panels=names)
+    for name in names:
+        panel = paused.panel(name)
+        until(panel.locator(".body[inert]").count)
+        panel.locator(".saver > button").evaluate("button => button.click()")
+        said = panel.locator(".saver li").all_inner_texts()
+        assert said[0] == "Nothing to save of this moment", (name, said)
+        assert not [one for one in said if one.startswith(("Chart", "Picture", "Numbers", "Text"))]
+
+
 def test_the_whole_run_is_one_table_or_lines_of_json(server, page):
     live = server("--paused", "--seed", SEED, "--rollout-steps", "32")
     paused = Dashboard(page, only(live, "Loss components", "Episodic return"))

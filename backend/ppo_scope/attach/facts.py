@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppo_scope.attach.kl_estimates import ESTIMATES
-from ppo_scope.ppo.settings import LIVE, Settings
+from ppo_scope.ppo.settings import LIVE, Settings, table
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
 KINDS = {"float": float, "int": int, "bool": bool}
 PLAIN = {name: KINDS.get(str(field.type).partition(" ")[0]) for name, field in Facts.__dataclass_fields__.items()}
 """Which of them are numbers, and of which kind of Python's own; None: it is no number."""
+MAY_BE_OFF = {name for name, field in Facts.__dataclass_fields__.items() if str(field.type).endswith("| None")}
 
 
 def in_numbers(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,3 +123,50 @@ def _plain(name: str, value: Any) -> Any:
             raise ValueError(f"{name} is {value!r}, and a whole number is wanted.") from None
         apart = " How far r may rise is clip_range_high, where it is another range." if name == "clip_range" else ""
         raise ValueError(f"{name} is {value!r}, and one number is wanted.{apart}") from None
+
+
+SIGNED = {"value_coef", "entropy_coef", "seed"}
+"""A wrong sign of these is a mistake that Health finds, or none."""
+BOUNDED = {row["name"] for row in table() if row["minimum"] is not None} & PLAIN.keys() - SIGNED
+
+
+def refuse_nonsense(told: Mapping[str, Any]) -> None:
+    """What somebody has written into a call, in plain numbers: nothing could be computed or drawn with some.
+
+    Raises:
+        ValueError: one is missing, not finite, or below what it can be.
+    """
+    for name, value in told.items():
+        wanted = _wanted(name, value)
+        if wanted is not None:
+            raise ValueError(f"{name} is {value}, and {wanted} is wanted.")
+
+
+def _wanted(name: str, value: Any) -> str | None:
+    """What it has to be, where it is not that."""
+    kind = PLAIN[name]
+    if value is None:
+        return "one number" if kind is float and name not in MAY_BE_OFF else None
+    if kind is None or (value == math.inf and name in LIMITS):
+        return None
+    if not math.isfinite(value):
+        return "a finite number"
+    least = 1 if kind is int else 0
+    return f"a number of at least {least}" if name in BOUNDED and value < least else None
+
+
+def changeable(change: Mapping[str, Any]) -> dict[str, Any]:
+    """What a loop lets be changed while it goes on, by the names of our settings.
+
+    Raises:
+        ValueError: a name is none of such a setting, or what is to set it cannot be called.
+    """
+    for name, setter in change.items():
+        if name not in CHANGEABLE:
+            raise ValueError(f"change: {name} cannot be moved on the page; {', '.join(sorted(CHANGEABLE))} can.")
+        if not callable(setter):
+            raise ValueError(f"change: what is to set {name} is {setter!r}, and a function of its new value is wanted.")
+    return dict(change)
+
+
+CHANGEABLE = LIVE & Facts.__dataclass_fields__.keys()

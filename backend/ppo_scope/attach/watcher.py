@@ -33,7 +33,7 @@ from ppo_scope.attach.report import Beside, Report
 from ppo_scope.attach.sb3.again import Outcomes, Repeats
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Subject
-from ppo_scope.wire.attaching import Greeting
+from ppo_scope.wire.attaching import Greeting, sendable
 from ppo_scope.wire.codes import RunState
 from ppo_scope.wire.run import Cause
 from ppo_scope.worker import causes
@@ -143,7 +143,7 @@ class Watcher:
         self._telling = threading.RLock()
         """Held where updates are told, by the thread that trains or, while that is elsewhere, by that of the line."""
         self.run = secrets.token_hex(4)
-        settings = {"env": subject.env, **facts.all(), **({} if seed is None else {"seed": seed})}
+        settings = {"env": sendable(subject.env), **facts.all(), **({} if seed is None else {"seed": seed})}
         greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(changeable))
         greeting.repeats = repeats is not None
         greeting.called = {name: called for name, called in called_by(library).items() if name not in unnamed}
@@ -251,8 +251,9 @@ class Watcher:
         if self._line is None:
             return
         self._let_beat_end()
-        try:
+        with contextlib.suppress(Exception):  # what is asked for meanwhile may fail as that has, which is said already
             self._settle()
+        try:
             self._report.state(RunState.FAILED, causes.unwatched(error))
         except Exception:
             traceback.print_exc()

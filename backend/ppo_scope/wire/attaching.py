@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ppo_scope.wire.frame import PROTOCOL
 from ppo_scope.wire.run import Called
@@ -14,10 +14,27 @@ OLD = "This server speaks another version of the protocol. Install the same vers
 UNREADABLE = "What the training loop says of itself cannot be read: {why}"
 
 
+LONGEST_NAME = 200
+"""Characters of a script's name, or of an environment's."""
 LONGEST = 2000
 """Characters of a reason."""
 LONGEST_LINES = 16_000
 """Characters of the lines that show a script."""
+
+
+def text_of(told: str) -> str:
+    """As a message can hold it: a file's name may have bytes that are no text."""
+    return told.encode(errors="backslashreplace").decode()
+
+
+def sendable(name: str) -> str:
+    """The same of a name: what is long says no more."""
+    return text_of(name)[:LONGEST_NAME]
+
+
+Name = Annotated[str, BeforeValidator(lambda told: sendable(told) if isinstance(told, str) else told)]
+"""Cut off where it is too long, and never refused."""
+Text = Annotated[str, BeforeValidator(lambda told: text_of(told) if isinstance(told, str) else told)]
 
 
 class NotAttachable(ValueError):
@@ -29,15 +46,15 @@ class ScriptNews(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    script: str = Field(max_length=200)
-    """Its name."""
+    script: Name
+    """Its own, without its folder."""
     code: int | None = None
     """That it has ended with."""
-    why: str | None = Field(default=None, max_length=LONGEST)
+    why: Text | None = Field(default=None, max_length=LONGEST)
     """Why nothing of it is shown, and what to do."""
-    detail: str | None = Field(default=None, max_length=LONGEST)
+    detail: Text | None = Field(default=None, max_length=LONGEST)
     """What stands behind that."""
-    lines: str | None = Field(default=None, max_length=LONGEST_LINES)
+    lines: Text | None = Field(default=None, max_length=LONGEST_LINES)
     """What to put into the script to have it shown, and where: read from its source."""
 
     def tells_of(self, program: str) -> bool:
@@ -62,7 +79,7 @@ class Greeting(BaseModel):
     """Settings that it takes from outside while it trains."""
     repeats: bool = False
     """Whether it can make an update a second time."""
-    script: str = Field(default="", max_length=200)
+    script: Name = ""
     """The program that it is in, by its name."""
     called: dict[str, Called] = {}
     """What its library calls our settings."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ppo_scope.wire.attaching import sendable
+
 VARIABLE = "PPO_SCOPE_URL"
 PAUSED = "PPO_SCOPE_PAUSED"
 """Set to 1, loops that begin in this process wait for Play before their first update."""
@@ -64,7 +66,7 @@ def script_name() -> str:
     """Of the program that this process runs; empty where people do not know it by a name, as in a notebook."""
     path = Path(sys.argv[0]) if sys.argv else Path()
     name = path.parent.name if path.name == "__main__.py" else path.name
-    return "" if name in NAMELESS else name[:200]
+    return "" if name in NAMELESS else sendable(name)
 
 
 def begins_paused() -> bool:

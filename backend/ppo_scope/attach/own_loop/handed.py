@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.attach.arrays import Misshapen, rows_of, samples_of, taken, taken_of
+from ppo_scope.attach.arrays import Misshapen, number_of, rows_of, samples_of, taken, taken_of
 from ppo_scope.attach.record import Batch, Noted, Rollout
 from ppo_scope.probes.record import Bools, Floats
 
@@ -21,6 +21,7 @@ MASK = (
     "numpy.flatnonzero(samples)."
 )
 FRACTIONS = "samples holds numbers with a fraction, and the places of samples are whole."
+EPOCH = "epoch is {epoch}, and epochs are counted 1, 2, 3, …: leave it out where each passes over the whole rollout."
 OUTPUTS = "outputs has the shape {got}, and {want} is wanted: {meaning} of each step and environment."
 MEANING = "logits, or means followed by log σ,"
 OTHER_TEXT = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
@@ -134,6 +135,18 @@ def places_of(samples: Any, count: int) -> NDArray[np.int64]:
         apart = which[which.view(np.uint64).argmax()]
         raise Misshapen(OUT_OF_ROLLOUT.format(index=apart, last=count - 1))
     return which
+
+
+def epoch_of(told: Any) -> int:
+    """Which pass over the rollout a minibatch is of, from 1 on.
+
+    Raises:
+        Misshapen: it is no such number.
+    """
+    number = told if type(told) is int else number_of(told, "epoch")
+    if not (number >= 1 and number % 1 == 0):
+        raise Misshapen(EPOCH.format(epoch=f"{number:g}"))
+    return int(number)
 
 
 def noted(

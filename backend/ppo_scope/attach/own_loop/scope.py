@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -32,9 +33,9 @@ from ppo_scope.attach.arrays import Misshapen, number_of, samples_of
 from ppo_scope.attach.beside.desk import Model
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.facts import facts_of, in_numbers
+from ppo_scope.attach.facts import changeable, facts_of, in_numbers, refuse_nonsense
 from ppo_scope.attach.inserting.guard import GUARD
-from ppo_scope.attach.own_loop.handed import handed, layout_of, noted, places_of
+from ppo_scope.attach.own_loop.handed import epoch_of, handed, layout_of, noted, places_of
 from ppo_scope.attach.own_loop.judging import Judge, Judging
 from ppo_scope.attach.own_loop.order import LOOKED_AT, Of, in_order
 from ppo_scope.attach.own_loop.passing import Passed, PassingUpdate, copied
@@ -61,6 +62,7 @@ EMPTY = (
     "scope.minibatch() was called without a sample: a mean over none is no number, so such minibatches are left out. "
     "Look whether your loop makes a step with them: its loss is NaN there."
 )
+NOT_CHANGED = "What was handed over to set {name} has failed at {value}. The training goes on without the change:"
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
 
 
@@ -120,20 +122,21 @@ class Scope:
                 target_kl, discount, …
 
         Raises:
-            ValueError: a name is none of our settings, or the link is none.
+            ValueError: a name is none of our settings, a number is none that it can be, or the link is none.
         """
         self._judging = Judging(policy, judge)
         told = {"clip_range": clip_range, "value_coef": value_coef, "entropy_coef": entropy_coef, **facts}
         if learning_rate is not None:
             told["learning_rate"] = learning_rate
         self._facts = facts_of(told)
+        refuse_nonsense({name: getattr(self._facts, name) for name in told})
         self.env, self.time_limit = str(env), time_limit_of(str(env))
         self.reward_threshold = None if reward_threshold is None else float(reward_threshold)
         self.observation = "not told"
         self.steps = 0
         self._judges = judge is not None
         self._seed, self._paused = in_numbers({"seed": seed})["seed"], paused
-        self._library, self._ranks, self._change = library, Ranks(weights), dict(change or {})
+        self._library, self._ranks, self._change = library, Ranks(weights), changeable(change or {})
         self._quiet = rank_here() != 0  # another process reports
         self._address = None if self._quiet else server_of(url, say)
         self._weights = weights
@@ -223,7 +226,11 @@ class Scope:
         watched = self._watcher is not None and not self._watcher.off
         changes = self._watcher.begins() if self._watcher is not None and watched else {}
         for name, value in self._ranks.spread(changes).items():
-            self._change[name](value)
+            try:
+                self._change[name](value)
+            except Exception:  # somebody has moved a slider, and no training ends by that
+                say(f"{NOT_CHANGED.format(name=name, value=value)}\n{traceback.format_exc()}")
+                continue
             old = getattr(self._facts, name)
             self._facts = replace(self._facts, **{name: value})
             if self._watcher is not None and watched and not self._quiet:
@@ -299,7 +306,7 @@ class Scope:
             entropy_coef: c₂.
 
         Raises:
-            ValueError: a shape does not fit, or one number is wanted; the sentence names the mistake.
+            ValueError: a shape does not fit, or a number is none that it can be; the sentence names the mistake.
         """
         layout = layout_of(rewards)
         if self._open:  # its loop has left the update before in the middle: that is over as it is
@@ -310,6 +317,7 @@ class Scope:
         moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high, "ratio_cap": ratio_cap}
         moved |= {"value_coef": value_coef, "entropy_coef": entropy_coef}
         told = in_numbers({name: value for name, value in moved.items() if value is not None})
+        refuse_nonsense(told)
         now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
         if told.keys() - self._facts.told or any(getattr(self._facts, name) != value for name, value in now.items()):
             self._facts = replace(self._facts, **now, told=tuple({*self._facts.told, *told}))
@@ -429,7 +437,7 @@ class Scope:
             self._leave_out()
             return
         number, size = self._within[1] + 1, len(samples if which is None else which)
-        now = epoch if epoch is not None else 1 + self._passed // count
+        now = 1 + self._passed // count if epoch is None else epoch_of(epoch)
         self._passed += size
         if now != self._within[0]:
             if self._within[0]:
