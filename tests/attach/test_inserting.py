@@ -182,6 +182,8 @@ def test_nothing_is_put_in_while_something_is_open_or_where_a_process_cannot_be_
     assert "not put in the lines of the latter: rewards is to be filled in, or looked at." in asked.said_of(advice)
     assert "could not be read" in asked.said_of(None) and not unasked.said_of(None) and not unasked.said_of(advice)
     assert "`ppo-scope watch --insert mine.py` does the latter by itself" in unasked.said_of(complete)
+    module = Inserter(beginning, "a.mine", asked=False, as_module=True)
+    assert "`ppo-scope watch --insert -m a.mine` does" in module.said_of(complete)
     asked.complete(complete)
     assert begun == [complete]
     with monkeypatch.context() as patch:

@@ -85,6 +85,13 @@ def test_a_script_is_begun_anew_with_the_lines_that_show_it_and_the_page_says_wh
         lines = page.get_by_label("Lines that were put into the script")
         until(lines.is_visible)
         assert "# learns.py, before line 52, `total.backward()`:" in lines.inner_text()
+        page.set_viewport_size({"width": 390, "height": 800})
+        until(lambda: page.locator("#runs-sheet").bounding_box()["width"] <= 390)
+        assert page.locator("#runs-sheet").evaluate("one => one.scrollWidth <= one.clientWidth"), (
+            "they scroll in their own box"
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.set_viewport_size({"width": 1440, "height": 1000})
         page.get_by_role("button", name="End this run").click()
         page.get_by_role("button", name="End it").click()
         dashboard.at(state="stopped")

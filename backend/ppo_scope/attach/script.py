@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
     script = sys.argv[0]
     sys.path[0] = str(Path.cwd()) if as_module else str(Path(script).resolve().parent)
     here = os.getpid()
-    inserter = Inserter(beginning, script, asked=inserts)
+    inserter = Inserter(beginning, script, asked=inserts, as_module=as_module)
     lookout = Lookout(
         refused=partial(_refuse, inserter),
         doubts=lambda: _doubt(inserter, lookout),

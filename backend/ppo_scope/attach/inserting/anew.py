@@ -52,12 +52,11 @@ class Beginning:
 
     def begin_anew(self, advice: Advice) -> NoReturn:
         """With these lines. Nothing of the script's is run any more, no handler and no `finally`."""
-        _end_others()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        logging.shutdown()
         handed = written(advice)
+        _end_others()
+        for flush in (sys.stdout.flush, sys.stderr.flush, logging.shutdown):
+            with contextlib.suppress(Exception):
+                flush()
         lifeline = self._variables.get(child.VARIABLE)
         _close_at_exec(except_for=None if lifeline is None else int(lifeline))
         os.chdir(self._folder)
@@ -69,9 +68,11 @@ def _end_others() -> None:
     """Processes of `multiprocessing`, which would wait for this one for ever."""
     others = multiprocessing.active_children()
     for one in others:
-        one.terminate()
+        with contextlib.suppress(Exception):  # a DataLoader complains of each of its own that ends
+            one.terminate()
     for one in others:
-        one.join(ENDS_WITHIN / len(others))
+        with contextlib.suppress(Exception):
+            one.join(ENDS_WITHIN / len(others))
 
 
 def _close_at_exec(*, except_for: int | None) -> None:

@@ -14,7 +14,7 @@ from ppo_scope.attach.watcher import say
 from ppo_scope.wire.attaching import LONGEST_LINES
 
 COMPLETE = (
-    "`ppo-scope watch --insert {script}` does the latter by itself: nothing is open in its lines, they are put in in "
+    "`ppo-scope watch --insert {what}` does the latter by itself: nothing is open in its lines, they are put in in "
     "memory, and the file stays as it is."
 )
 NOT_INSERTED = "--insert has not put in the lines of the latter: {why}."
@@ -31,9 +31,10 @@ ANEW = (
 class Inserter:
     """Whether the lines that show the script are put into it, and why not."""
 
-    def __init__(self, beginning: Beginning, script: str, *, asked: bool) -> None:
+    def __init__(self, beginning: Beginning, script: str, *, asked: bool, as_module: bool = False) -> None:
         """`asked`: they are to be, where nothing is open in them."""
         self.script = script
+        self._what = f"-m {script}" if as_module else script
         self._beginning, self._asked, self._began = beginning, asked, time.monotonic()
 
     def file(self) -> File | None:
@@ -72,4 +73,4 @@ class Inserter:
         why = NOT_READ if advice is None else self.why_not(advice)
         if self._asked:
             return "" if why is None else NOT_INSERTED.format(why=why)
-        return COMPLETE.format(script=self.script) if why is None else ""
+        return COMPLETE.format(what=self._what) if why is None else ""
