@@ -498,6 +498,10 @@ def test_a_term_for_the_kl_is_a_term_of_l_by_its_own_estimate(name, monkeypatch,
 
 REFUSED_TERMS = {
     "k3, from the second update on": (f"3 * (iteration > 0) * {ESTIMATES['k3']}", "has a term for the KL to π_old"),
+    "to a reference policy": (
+        "0.2 * (kl := ((-0.8 - newlogprob).exp() - 1 + newlogprob + 0.8).mean())",
+        "the rest is 0.2 times kl, and a term for another KL than that to π_old is not known",
+    ),
     "the mean of log r": ("3 * logratio.mean()", "is not that of the policy loss"),
     "an exact KL": (
         "0.1 * (nn.functional.log_softmax(agent.actor(b_obs[mb_inds]), 1) ** 2).mean()",

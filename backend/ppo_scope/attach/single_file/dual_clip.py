@@ -64,8 +64,8 @@ def as_written_near(cap: float, unsure: float, digits: int | None = None) -> flo
 
 
 def _policy_loss(found: Found, slopes: NDArray[np.float64]) -> float | None:
-    """Of the script, where it has it by the name that CleanRL gives it, and its gradient is that of the loss [B]: beside
-    a large value loss the last digits of L_PG are lost in the loss itself.
+    """Of the script, where it has it by the name that CleanRL gives it, and its gradient is that of the loss [B]:
+    beside a large value loss the last digits of L_PG are lost in the loss itself.
     """
     theirs = found.variables.get("pg_loss")
     if not isinstance(theirs, Tensor) or theirs.numel() != 1 or not theirs.requires_grad:
