@@ -198,7 +198,7 @@ function leash({ header, value, set }) {
   if (!isPriced(header)) return held;
   const { symbol, what, to, of } = priceOf(header);
   const price = `L has ${symbol} = ${number(value("penalty"))}`;
-  return `${held} ${of ? `${price} in it, the price of having moved from ${to}: β times ${what}.` : `${price} to ${to} in it.`}`;
+  return [held, of ? `${price} in it, the price of having moved from ${to}: β times ${what}.` : `${price} to ${to} in it.`].filter(Boolean).join(" ");
 }
 
 /** What the KL of the whole update makes of β. @param {Told} told */

@@ -50,11 +50,10 @@ export const losses = {
   hint: "L = L_PG + c₁·L_VF − c₂·S, term by term",
   hintOf: ({ run, snapshot, whole }) => {
     const priced = [snapshot, whole].find((moment) => moment && isPriced(moment.header));
-    if (priced) {
-      const { symbol, what, of } = priceOf(priced.header);
-      return `L = L_PG + c₁·L_VF − c₂·S + ${of ? `${symbol}, term by term: ${what}` : `${symbol} to the reference, term by term`}`;
-    }
-    return run?.attached?.loss ? `${losses.hint}. What the script trains on: ${run.attached.loss}` : null;
+    const other = run?.attached?.loss ? `. What the script trains on: ${run.attached.loss}` : "";
+    if (!priced) return other && `${losses.hint}${other}`;
+    const { symbol, what, of } = priceOf(priced.header);
+    return `L = L_PG + c₁·L_VF − c₂·S + ${symbol}${of ? "" : " to the reference"}, term by term${of ? `: ${what}` : ""}${other}`;
   },
   ideas: ["loss", "policy", "value", "entropy"],
   calm: WHOLE_RUN_CALM,

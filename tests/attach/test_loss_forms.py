@@ -393,7 +393,9 @@ def test_an_update_whose_last_step_a_scaler_leaves_out_is_whole(monkeypatch, cap
 
 
 def test_what_is_found_of_a_loss_stands_beside_the_run_and_in_its_history(tmp_path):
-    script, options = changed(tmp_path, HALVED, capped("1.25"), FAST), ("--raw",)
+    term = LOSS, f"penalty = 0.3 * {ESTIMATES['k3']}\n                {LOSS} + penalty"
+    told = "(pg_loss, v_loss, entropy.mean(), loss)", "(pg_loss, v_loss, entropy.mean(), loss, penalty)"
+    script, options = changed(tmp_path, HALVED, capped("1.25"), FAST, term, told), ("--raw",)
     numbers, digest = plain(*options, script=script)
     server = waiting_server()
     try:
@@ -404,13 +406,17 @@ def test_what_is_found_of_a_loss_stands_beside_the_run_and_in_its_history(tmp_pa
         rows, _ = rows_of(server, run["id"])
     finally:
         server.kill()
-    assert (run["attached"]["library"], run["attached"]["loss"]) == ("a PPO in one file", "its loss is L / 2")
+    assert (run["attached"]["library"], run["attached"]["loss"]) == (
+        "a PPO in one file",
+        "its loss is L / 2, its loss has β·k3 in it",
+    )
     assert run["changes"], done.stderr
     (change,) = run["changes"]
     assert (change["name"], change["old"], change["new"]) == ("ratio_cap", None, 1.25)
     assert "ratio_cap" not in run["attached"]["called"], "its args have no name for it"
     since = change["update"] - 1
-    by_update = numbers.reshape(4, 12, 4).mean(1)[since:]
+    by_update = numbers.reshape(4, 12, 5).mean(1)[since:]
+    assert rows["penalty"][since:] == pytest.approx(by_update[:, 4], rel=1e-5, abs=1e-6)
     assert rows["policy_loss"][since:] == pytest.approx(by_update[:, 0], rel=1e-5, abs=1e-6)
     assert rows["loss"][since:] == pytest.approx(by_update[:, 3], rel=1e-5, abs=1e-6)
 
@@ -492,6 +498,10 @@ def test_a_term_for_the_kl_is_a_term_of_l_by_its_own_estimate(name, monkeypatch,
 
 REFUSED_TERMS = {
     "k3, from the second update on": (f"3 * (iteration > 0) * {ESTIMATES['k3']}", "has a term for the KL to π_old"),
+    "to a reference policy": (
+        "0.2 * (kl := ((-0.8 - newlogprob).exp() - 1 + newlogprob + 0.8).mean())",
+        "the rest is 0.2 times kl, and a term for another KL than that to π_old is not known",
+    ),
     "the mean of log r": ("3 * logratio.mean()", "is not that of the policy loss"),
     "an exact KL": (
         "0.1 * (nn.functional.log_softmax(agent.actor(b_obs[mb_inds]), 1) ** 2).mean()",

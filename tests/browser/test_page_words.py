@@ -223,3 +223,11 @@ FOREIGN = """{ run: { attached: { library: "a loop of its own" }, settings: { nu
 def test_nothing_is_said_of_a_foreign_loop_that_it_has_not_told(modules, phase, text):
     said = modules("explain/sentence.js", "m.sentence(" + FOREIGN.replace("PHASE", f'"{phase}"') + ")")
     assert said.startswith(text)
+
+
+def test_a_penalty_is_called_by_the_estimate_that_the_loss_has_of_the_kl(modules):
+    priced = FOREIGN.replace('objective: "clip"', 'objective: "clip", kl_coef: 0.5, kl_estimate: "k3"')
+    said = modules("explain/sentence.js", "m.sentence(" + priced.replace("PHASE", '"loss"') + ")")
+    assert said.startswith("L = L_PG − c₂·S + β·k3 = −0.5000 − 0 · 2.0000 + 0.0200 = −0.4800.")
+    price = "L has β·k3 = 0.02 in it, the price of having moved from π_old: β times k3, the mean of r − 1 − log r"
+    assert price in said and "  " not in said

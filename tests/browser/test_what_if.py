@@ -333,3 +333,19 @@ def test_where_the_clip_range_is_that_of_v_as_well_nobody_knows_what_the_value_l
     unknown = {name for name, value in found["then"].items() if value is None}
     assert unknown == ({"value_loss", "value_term", "loss"} if limited else set())
     assert found["then"]["policy_loss"] == pytest.approx(-0.05 if "clip_range" in moved else -0.1, rel=1e-5)
+
+
+@pytest.mark.parametrize("estimate", ["k1", "k2", "k3", None])
+def test_a_penalty_that_r_tells_is_in_what_l_would_be(loaded, estimate):
+    """r is 1.1 and 0.9, and β 0.5; of the KL to a reference policy r tells nothing."""
+    used = {"clip_range": 0.2, "value_coef": 0.5, "entropy_coef": 0.01}
+    settings = {**used, "objective": "clip", "kl_coef": 0.5, **({"kl_estimate": estimate} if estimate else {})}
+    scalars = {"policy_loss": 0.0, "value_loss": 4.0, "entropy": 1.0, "penalty": 0.1}
+    header = {"phase": "loss", "settings": settings, "scalars": scalars}
+    found = loaded.evaluate(PREVIEW_OF, {"header": header, "attached": None, "values": {**used, "clip_range": 0.05}})
+    logratio = torch.log(torch.tensor([1.1, 0.9]).double())
+    each = {"k1": -logratio, "k2": logratio.square() / 2, "k3": logratio.exp() - 1 - logratio}
+    for which, policy_loss in (("now", -0.1), ("then", -0.05)):
+        price = 0.5 * float(each[estimate].mean()) if estimate else None
+        whole = policy_loss + 0.5 * 4.0 - 0.01 + price if estimate else None
+        assert found[which]["loss"] == pytest.approx(whole, abs=1e-6)

@@ -35,6 +35,8 @@ from ppo_scope.ppo.losses import Edges
 from ppo_scope.probes.record import Bools, Floats
 
 EXACT, NEARLY = 1e-6, 1e-5
+SHORT = 5e-3
+"""Of a number of two digits, by which a quotient of what two losses differ by may be off it."""
 MAY_BE_HALVES = ("log_prob", "value", "entropy")
 """What may be of half precision, as `autocast` leaves it: it is shown as it is, and meets numbers of single one."""
 NO_SCALER = "a loss that is scaled is known here where a GradScaler of torch.amp is among the script's variables"
@@ -104,7 +106,8 @@ def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
         if _is_mistaken(theirs, parts, facts):
             return False
         made_of = MADE_OF if form.estimate is None else f"{MADE_OF}, with β·{form.estimate},"
-        terms = _share_of(ours, theirs, count) or _terms_apart(found, parts, facts)
+        terms = _share_of(ours, theirs, count) or _penalty_named(found, theirs - ours)
+        terms = terms or _terms_apart(found, parts, facts)
         raise OtherLoss(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}{terms}")
     return True
 
@@ -246,6 +249,18 @@ def _share_of(ours: float, theirs: float, samples: int) -> str:
     if count < 2 or abs(ours - count * theirs) > NEARLY * max(1.0, abs(ours)):
         return ""
     return f", {count} times that: {NO_PART}"
+
+
+def _penalty_named(found: Found, rest: float) -> str:
+    """Whether what is left of its loss is a few times something that the script calls a KL."""
+    for name, one in found.variables.items():
+        if "kl" in name.lower() and isinstance(one, Tensor) and one.numel() == 1 and one.requires_grad:
+            times = rest / float(one.detach()) if one else 0.0
+            if times > 0 and isfinite(times) and abs(float(f"{times:.2g}") - times) <= SHORT * times:
+                return (
+                    f": the rest is {times:.2g} times {name}, and a term for another KL than that to π_old is not known"
+                )
+    return ""
 
 
 def _terms_apart(found: Found, parts: Parts, facts: Facts) -> str:

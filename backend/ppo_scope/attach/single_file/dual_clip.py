@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.kl_estimates import ESTIMATES
 from ppo_scope.attach.single_file.checking import NEARLY, parts_of_minibatch
 from ppo_scope.attach.single_file.forms import Form, slopes_of
 from ppo_scope.attach.single_file.named import CLOSE, Found
@@ -34,13 +36,15 @@ def cap_in(found: Found, loss: Tensor, facts: Facts, form: Form) -> float | None
     ratio, used, high = parts.ratio, parts.advantages, 1.0 + facts.clip_range
     slopes, _ = slopes_of(found, facts.clip_range)
     theirs = gradient.double().flatten().cpu().numpy() * len(ratio)
+    if facts.kl_estimate is not None:  # without the term for the KL
+        theirs = theirs - facts.kl_coef * ESTIMATES[facts.kl_estimate][1](np.log(ratio))
     beyond = (used < 0) & (ratio > high + NEARLY)
     held = beyond & (np.abs(theirs) < np.abs(slopes) / 2)
     weight = float(np.abs(used[held]).sum())
     if not weight:
         return None
     others = np.maximum(-used * ratio, -used * np.clip(ratio, 1.0 - facts.clip_range, high))[~held].sum()
-    by_name = _policy_loss(found, gradient)
+    by_name = _policy_loss(found, theirs)
     besides = (0.0, 0.0) if by_name is not None else (parts.value_term + parts.penalty, parts.entropy_term)
     of_policy = by_name if by_name is not None else float(loss.detach()) - besides[0] + besides[1]
     cap = (of_policy * len(ratio) - float(others)) / weight
@@ -59,14 +63,17 @@ def as_written_near(cap: float, unsure: float, digits: int | None = None) -> flo
     return next((one for one in each if abs(one - cap) <= unsure), cap if digits is None else None)
 
 
-def _policy_loss(found: Found, gradient: Tensor) -> float | None:
-    """Of the script, where it has it by the name that CleanRL gives it, and its gradient is that of the loss: beside
-    a large value loss the last digits of L_PG are lost in the loss itself.
+def _policy_loss(found: Found, slopes: NDArray[np.float64]) -> float | None:
+    """Of the script, where it has it by the name that CleanRL gives it, and its gradient is that of the loss [B]:
+    beside a large value loss the last digits of L_PG are lost in the loss itself.
     """
     theirs = found.variables.get("pg_loss")
     if not isinstance(theirs, Tensor) or theirs.numel() != 1 or not theirs.requires_grad:
         return None
     own = torch.autograd.grad(theirs, found["log_prob"], retain_graph=True, allow_unused=True)[0]
-    if own is None or float((own - gradient).abs().max()) > CLOSE * float(gradient.abs().max()):
+    if own is None:
+        return None
+    off = own.double().flatten().cpu().numpy() * len(slopes) - slopes
+    if np.abs(off).max() > CLOSE * np.abs(slopes).max():
         return None
     return float(theirs.detach())
