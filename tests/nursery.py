@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import importlib
 import json
 import os
@@ -249,7 +248,7 @@ def main() -> None:
     warm_up()
     end = socket.socket(fileno=int(descriptor))
     asks, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # of those that are adopted
-    asks = socket.socket(fileno=fcntl.fcntl(asks.detach(), fcntl.F_DUPFD_CLOEXEC, HIGH))
+    asks = _moved(asks, HIGH)
     either = select.poll()
     for one in (end, asked):
         either.register(one, select.POLLIN)
@@ -272,6 +271,12 @@ def main() -> None:
         for one in descriptors:
             os.close(one)
         os.waitpid(keeper, 0)
+
+
+def _moved(end: socket.socket, number: int) -> socket.socket:
+    """The same, under a number that no program of tests has for anything else."""
+    with end:
+        return socket.socket(fileno=os.dup2(end.fileno(), number, inheritable=False))
 
 
 def _keep(tell: int) -> bool:
@@ -313,7 +318,7 @@ def _become(
 ) -> NoReturn:
     """Be `python` with these arguments, until that ends, and this process with it."""
     os.setsid()
-    out_of_the_way = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, HIGH) for one in given]
+    out_of_the_way = [os.dup2(one, HIGH + at, inheritable=False) for at, one in enumerate(given, 1)]
     for one in given:
         os.close(one)
     for one, number in zip(out_of_the_way, numbers, strict=True):

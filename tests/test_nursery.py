@@ -1,6 +1,7 @@
 """A server that a test gets from the nursery is the same as one that begins anew, and ends as that does."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from ppo_scope.attach.beside import clerk
 from tests.live import ROOT, LiveServer, environment
+from tests.nursery import Forked
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every server begins anew")
 
@@ -60,6 +63,29 @@ def test_after_an_optimiser_has_stepped_a_server_still_comes_from_it():
 def test_a_command_line_that_is_refused_is_told_with_its_code(tmp_path):
     with pytest.raises(AssertionError, match=r"ended with 2:\n(.|\n)*--clip-range"):
         LiveServer("--clip-range", "nothing", folder=tmp_path)
+
+
+def test_what_a_loop_begins_beside_itself_comes_from_it_with_the_same_ends_and_ends_as_told(monkeypatch):
+    """Descriptors have the numbers there that the command line says; what is asked of a process can be asked of it."""
+    begins = vars(clerk)["subprocess"].Popen
+    heard, said = os.pipe()
+    code = f"import os, sys, torch; os.write({said}, sys.stdin.readline().encode()); print(os.environ['PPO_SCOPE_ONE'])"
+    waits = f"{code}; import time; time.sleep(600)"
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    for name, adopted in (("PPO_SCOPE_ONE", True), ("OMP_NUM_THREADS", False)):
+        monkeypatch.setenv("PPO_SCOPE_ONE", "given")
+        monkeypatch.setenv(name, "1")
+        process = begins([sys.executable, "-c", waits], pass_fds=[said], **streams)
+        assert isinstance(process, Forked) is adopted, "threads are counted when torch is imported"
+        with process.stdin, process.stdout:
+            print("a line", file=process.stdin, flush=True)
+            assert os.read(heard, 100) == b"a line\n"
+            assert process.stdout.readline() == ("1\n" if adopted else "given\n")
+            assert process.poll() is None
+            process.terminate()
+            assert process.wait(30) == -signal.SIGTERM
+    for end in (heard, said):
+        os.close(end)
 
 
 TESTS = """
