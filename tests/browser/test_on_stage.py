@@ -144,6 +144,26 @@ OUT_OF_SIGHT = """() => [...document.querySelectorAll(".bar :is(button, select),
 }).map((one) => one.ariaLabel ?? one.innerText)"""
 
 
+WIDE = """() => {
+    const formula = document.querySelector(".formula"), before = formula.offsetHeight;
+    const numbers = [...formula.querySelectorAll(".live")].filter((number) => number.textContent.trim());
+    const texts = numbers.map((number) => number.firstChild.data);
+    numbers.forEach((number) => (number.firstChild.data = "−123,456.789"));
+    const after = formula.offsetHeight;
+    numbers.forEach((number, at) => (number.firstChild.data = texts[at]));
+    return [Math.min(...numbers.map((number) => parseFloat(getComputedStyle(number).fontSize))), after - before];
+}"""
+
+
+def test_the_formula_on_a_wall_is_read_from_the_last_row_and_keeps_its_lines(stage, page):
+    """Whatever its numbers are, in the narrowest window of a projector."""
+    stage(query="?theme=projector&stage=clip-mask").dashboard.at(update="3", phase="update")
+    for width in (1024, 1106):
+        page.set_viewport_size({"width": width, "height": 768})
+        smallest, grows = page.evaluate(WIDE)
+        assert smallest >= 14 and grows == 0, width
+
+
 def test_nothing_that_can_be_pressed_lies_beyond_the_window(stage, page):
     stage(query="?stage=clip-mask").dashboard.at(update="3", phase="update")
     for theme in ("light", "dark", "projector"):
