@@ -81,6 +81,8 @@ def journal_of(reopened: Reopened, terms: Terms | None) -> Journal:
     journal.series(list(part.columns), part.first, part.rows, part.episodes)
     for change in record.changes:
         journal.change(change)
+    if reopened.state is not None:  # its process tells of it later: ended before, it would begin anew as no fork
+        journal.state(parent["update"], reopened.state)
     return journal
 
 
