@@ -21,6 +21,7 @@ from ppo_scope.records.loading import load
 from ppo_scope.records.store import FILE, CannotRead, Store
 from ppo_scope.runs import journal as journals
 from ppo_scope.runs.journal import Journal
+from ppo_scope.runs.journals import journal_of
 from ppo_scope.runs.reopening import forked, reopened, to_show
 from tests.kept import run_on_disk
 from tests.records.disks import SMALL, made_larger, read_only, small_disk
@@ -232,6 +233,26 @@ def test_whatever_page_of_the_file_is_lost_what_is_whole_is_read_and_the_rest_re
         with contextlib.suppress(CannotRead):
             without_a_state += bool(write_npz(load(kept.folder), tmp_path / "run.npz")[1])
     assert from_newest and from_earlier and without_a_state
+
+
+def test_a_fork_that_ends_before_its_process_has_said_anything_goes_on_as_a_fork(tmp_path):
+    """And not as a new run that is called one."""
+    run_on_disk(tmp_path, 4)
+    library = Library(tmp_path)
+    parent = library.find("last")
+    begun = forked(parent, 3, {"clip_range": 0.3}, library)
+    journal = journal_of(begun, library.terms)
+    journal.close()
+    journal.wait()
+    fork = library.find(begun.record.id)
+    on = reopened(fork, {})
+    assert on.record.last == 2 and on.record.parent == {"run": parent.id, "update": 3}
+    state = trees.decode(on.state)
+    assert state["pending"] == {"clip_range": 0.3} and (state["theta"] == trees.decode(begun.state)["theta"]).all()
+    with contextlib.closing(sqlite3.connect(fork.folder / FILE)) as file, file:
+        file.execute("DELETE FROM states")  # as earlier versions left such a run
+    with pytest.raises(CannotRead, match=f"`ppo-scope serve --fork {parent.id}@3` begins it anew"):
+        reopened(library.find(begun.record.id), {})
 
 
 class Loaded:

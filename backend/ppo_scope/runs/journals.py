@@ -93,6 +93,8 @@ def journal_of(reopened: Reopened, terms: Terms | None) -> Journal:
         return journal
     journal = Journal(reopened.folder, {**_about(record), "parent": parent}, create=True, terms=terms)
     write_so_far(journal, record)
+    if reopened.state is not None:  # its process tells of it later: ended before, it would begin anew as no fork
+        journal.state(parent["update"], reopened.state)
     return journal
 
 

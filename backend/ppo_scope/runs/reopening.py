@@ -48,6 +48,10 @@ NOT_OURS = (
     "Run {run} cannot {what}: its training loop is somebody else's. Begin it anew where it was begun; "
     "`ppo-scope open {run}` shows what it was."
 )
+BEFORE_ITS_STATE = (
+    "Run {run} cannot go on: it ended before the state that it began with was written. It was a fork: "
+    "`ppo-scope serve --fork {of}@{at}` begins it anew."
+)
 
 
 def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
@@ -65,6 +69,8 @@ def reopened(kept: KeptRun, values: dict[str, Any]) -> Reopened:
         if (found := _found(kept, store, None)) is None:
             if "settings" not in kept.about:
                 raise CannotRead(f"Run {kept.id} cannot go on: it ended before anything of it was written.")
+            if (parent := kept.about.get("parent")) is not None:  # with new weights it would be none
+                raise CannotRead(BEFORE_ITS_STATE.format(run=kept.id, of=parent["run"], at=parent["update"]))
             settings = Settings.parse({**kept.about["settings"], **_allowed(values, ALSO)})
             return Reopened(settings, _gone_on(kept, store, 1, _told(settings)), None, kept.folder)
         update, state = found
