@@ -324,3 +324,24 @@ def test_a_term_of_the_loss_has_the_same_digits_in_a_preview_as_everywhere(stage
     until(lambda: label() and found(numbers()) and label().groups() == found(numbers()).groups(), patience=8_000)
     assert all(re.fullmatch(r"−?\d+\.\d{4}", number) for number in label().groups())
     assert "c₁·LVF 55.6775" in numbers()
+
+
+TAGS_ON_TAGS = """() => {
+    const tags = [...document.querySelectorAll(".whose, .badge, .preview-tag")].filter((tag) => tag.offsetParent);
+    const boxes = tags.map((tag) => [tag.innerText, tag.getBoundingClientRect()]);
+    return [tags.length, boxes.flatMap(([text, a], at) => boxes.slice(at + 1)
+        .filter(([, b]) => Math.min(a.right, b.right) > Math.max(a.left, b.left) + 1)
+        .filter(([, b]) => Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top) + 1)
+        .map(([other]) => [text, other]))];
+}"""
+
+
+def test_no_label_of_a_preview_lies_on_another(stage, page):
+    dashboard = stage(query="?panels=clip-mask,ratio-histogram").dashboard
+    dashboard.type("Clip range", 0.05).type("Value coefficient", 0.75).type("Entropy coefficient", 0.0123)
+    for theme in ("light", "dark", "projector"):
+        until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
+        for width, height in ((1024, 768), (1280, 720), (1440, 900), (1920, 1080)):
+            page.set_viewport_size({"width": width, "height": height})
+            until(lambda: page.evaluate(TAGS_ON_TAGS), lambda found: found == [4, []], 10_000)
+        dashboard.key("t")
