@@ -326,7 +326,7 @@ def test_a_term_of_the_loss_has_the_same_digits_in_a_preview_as_everywhere(stage
     assert "c₁·LVF 55.6775" in numbers()
 
 
-ON_EACH_OTHER = """() => {
+TAGS_ON_TAGS = """() => {
     const tags = [...document.querySelectorAll(".whose, .badge, .preview-tag")].filter((tag) => tag.offsetParent);
     const boxes = tags.map((tag) => [tag.innerText, tag.getBoundingClientRect()]);
     return [tags.length, boxes.flatMap(([text, a], at) => boxes.slice(at + 1)
@@ -343,5 +343,5 @@ def test_no_label_of_a_preview_lies_on_another(stage, page):
         until(lambda: page.locator("html").get_attribute("data-theme"), lambda now, theme=theme: now == theme)
         for width, height in ((1024, 768), (1280, 720), (1440, 900), (1920, 1080)):
             page.set_viewport_size({"width": width, "height": height})
-            until(lambda: page.evaluate(ON_EACH_OTHER), lambda found: found == [4, []], 10_000)
+            until(lambda: page.evaluate(TAGS_ON_TAGS), lambda found: found == [4, []], 10_000)
         dashboard.key("t")

@@ -127,7 +127,9 @@ def test_restart_makes_a_new_run_with_the_settings_as_they_are(scripted, page, v
     old = scripted.run()
     assert page.ask("set", name="clip_range", value=0.15)["type"] == "ack"
     assert page.ask("restart", settings={"entropy_coef": 0.02})["type"] == "ack"
-    announced = viewer.wait("run")["run"]
+    announced = viewer.until(
+        lambda: next((m["run"] for m in viewer.messages if m["type"] == "run" and m["run"]["id"] != old["id"]), None)
+    )
     new = scripted.run()
     assert new["id"] == announced["id"] != old["id"]
     assert new["settings"] == {**old["settings"], "clip_range": 0.15, "entropy_coef": 0.02}
