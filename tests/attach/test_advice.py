@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from ppo_scope.attach.advising.advice import Adviser, advice_of
+from ppo_scope.attach.advising.carrying import carried
+from ppo_scope.attach.advising.source import Bit, Source
 from ppo_scope.attach.inserting.anew import Beginning
 from ppo_scope.attach.inserting.inserter import Inserter
 from ppo_scope.attach.single_file.lookout import Lookout
@@ -227,6 +229,22 @@ def learn(net, opt, env, path):
                 loss.backward()
                 opt.step()
 """
+
+
+SAME_NAME = """x = 3
+rows = [1, 2]
+def update():
+    return [x for x in rows] + [x]
+def other(x):
+    pass
+"""
+
+
+def test_a_name_of_a_comprehension_is_its_own_within_it_alone():
+    source = Source(SAME_NAME)
+    (update,), (other,) = source.functions["update"], source.functions["other"]
+    found = carried(source, Bit(update.body[0].value, update), other, 7)
+    assert ast.unparse(found) == "[x for x in rows] + [3]"
 
 
 def test_minibatches_by_key_are_taken_from_what_the_dict_is_made_of(tmp_path):

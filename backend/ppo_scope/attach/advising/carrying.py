@@ -33,8 +33,12 @@ class _Carrier(ast.NodeTransformer):
         self._own: set[str] = set()
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
-        self._own |= {one.id for part in node.generators for one in ast.walk(part.target) if isinstance(one, ast.Name)}
-        return self.generic_visit(node)  # type: ignore[return-value]
+        around = self._own
+        own = {one.id for part in node.generators for one in ast.walk(part.target) if isinstance(one, ast.Name)}
+        self._own = around | own  # within it alone
+        self.generic_visit(node)
+        self._own = around
+        return node
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         source, to = self._source, self._to
