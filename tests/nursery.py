@@ -49,8 +49,11 @@ TO_TRAIN = ("torch._dynamo", "stable_baselines3")
 """What a training loop of somebody else's imports besides: the former with its first optimiser, which takes seconds."""
 BEGINNING = ("attach.beside.clerk", "attach.child", "attach.connecting.server")
 """Modules of ours that begin programs of ours beside a loop."""
-OURS = ("PPO_SCOPE_", "PYTHONWARNINGS")
-"""How variables begin that are read after the imports: in these a program may differ from who begins it."""
+READ_LATER = (
+    *("PPO_SCOPE_", "PYTHONWARNINGS", "SLOWLY"),
+    *("TORCHELASTIC_", "MASTER_", "WORLD_SIZE", "RANK", "LOCAL_RANK"),  # torchrun's
+)
+"""How variables begin that are read after the imports: in these a program may differ from its nursery."""
 MANY, HIGH = 16, 512
 """Descriptors that come with a request; and numbers of descriptors that nobody asks for."""
 LOST = -1
@@ -74,7 +77,7 @@ class Nursery:
     def besides(self, environment: Mapping[str, str]) -> dict[str, str] | None:
         """The variables of a process from here with which it finds this environment; None: that cannot be."""
         other = self.differs(environment)
-        if not all(name.startswith(OURS) and name in environment for name in other):
+        if not all(name.startswith(READ_LATER) and name in environment for name in other):
             return None
         return {name: environment[name] for name in other}
 
