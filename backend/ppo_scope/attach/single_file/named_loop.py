@@ -358,6 +358,8 @@ class NamedLoop(Loop):
         update, rough = self._update, rough_of(self.found["log_prob"])
         if not isinstance(update, LateUpdate) or rough or not (self._proves and self.loss.sound):
             return
+        if not (is_looked_at(self._index) or self.watcher.stepped):  # it takes more than a millisecond
+            return
         told = torch.stack(self._told_losses).double().tolist()
         if self._index == self._first_index:  # how many losses make a minibatch is known when the first is over
             told[0] = nan
@@ -403,7 +405,7 @@ class NamedLoop(Loop):
         for name in self._changed if self._reports else ():
             self.watcher.changed(name, getattr(before, name), getattr(facts, name), self._index)
         self._changed = ()
-        often = self._index <= CHECKED or self._index % CHECKED == 1
+        often = is_looked_at(self._index)
         self._proves = checked = self._reports and (often or self.watcher.attended or not self._checked)
         try:
             if checked and self.loss.sound:
@@ -458,6 +460,11 @@ class NamedLoop(Loop):
             else:
                 self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)
+
+
+def is_looked_at(index: int) -> bool:
+    """Whether the whole of this update is, whoever looks."""
+    return index <= CHECKED or index % CHECKED == 1
 
 
 def version_of(array: Any) -> int:
