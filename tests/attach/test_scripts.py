@@ -227,7 +227,7 @@ def test_a_script_begins_anew_with_the_lines_that_show_it_as_if_it_had_not_begun
     beginning, end = text.split('\nif __name__ == "__main__":\n')
     source = f"{beginning}\n{NOTES}{end}{ENDS}"
     (tmp_path / "mine.py").write_text(source)
-    with Watching("--insert", "mine.py", "--seed", 3, folder=tmp_path) as watching:
+    with Watching("--insert", "mine.py", "--seed", 3, folder=tmp_path, anew=True) as watching:
         watching.said("the script has ended with code 3")
         place = watching.said(r"http://\S+?/(?=#token)")[0]
         runs = json.load(urllib.request.urlopen(f"{place}api/runs", timeout=30))

@@ -64,7 +64,7 @@ FLAGS = """() => [...document.querySelectorAll(".chart")].filter(({ data }) => d
 
 @pytest.mark.parametrize("theme", ["light", "projector"])
 def test_the_number_of_the_update_on_show_stands_above_all_curves(look_at, page, theme):
-    page.set_viewport_size({"width": 1440, "height": 1100})
+    page.set_viewport_size({"width": 1440, "height": 1200})
     look_at(update=UPDATES, query=f"?panels=episodic-return,loss-components,kl-and-clipping&theme={theme}")
     page.get_by_role("slider", name="Timeline").fill("1")
     charts = until(lambda: page.evaluate(FLAGS), lambda seen: len(seen) == 3 and all(one["words"] for one in seen))

@@ -69,7 +69,7 @@ def test_a_script_is_begun_anew_with_the_lines_that_show_it_and_the_page_says_wh
     assert learns != source
     (tmp_path / "mine.py").write_text("try:\n    import learns\nfinally:\n    open('saved', 'w').close()\n")
     (tmp_path / "learns.py").write_text(learns)
-    with Watching("--paused", "--insert", "mine.py", folder=tmp_path) as watching:
+    with Watching("--paused", "--insert", "mine.py", folder=tmp_path, anew=True) as watching:
         page = new_page(viewport={"width": 1440, "height": 1000})
         page.goto(only(watching, "Ratio histogram", "Values"))
         dashboard = Dashboard.of(page).at(state="paused", update="1", phase="rollout|advantages")

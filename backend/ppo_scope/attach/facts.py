@@ -125,7 +125,7 @@ def _plain(name: str, value: Any) -> Any:
         raise ValueError(f"{name} is {value!r}, and one number is wanted.{apart}") from None
 
 
-SIGNED = {"value_coef", "entropy_coef", "seed"}
+SIGNED = {"value_coef", "entropy_coef", "learning_rate", "seed"}
 """A wrong sign of these is a mistake that Health finds, or none."""
 BOUNDED = {row["name"] for row in table() if row["minimum"] is not None} & PLAIN.keys() - SIGNED
 

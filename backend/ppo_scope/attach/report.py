@@ -79,6 +79,7 @@ class Report:
         self._clerk: Clerk | None = hired(beside.library) if beside is not None else None
         self._known: tuple[Any, Habits] | None = None  # what the clerk knows that updates are made with
         self._judged: dict[str, Any] | None = None  # how the run is, as the clerk has told it last
+        self._judged_after = self._handed = 0  # after which update, and which one it has been given last
         self._newest: Moment | None = None
         self._sequence = 0
         self._seconds = 0.0  # that measuring has cost since the newest row
@@ -189,6 +190,7 @@ class Report:
         news = None if self._known is made_with else self._known
         task, arrays = task_of(phase, self._policy, self._subject.steps, self._seconds, news, wish)
         clerk.hand_over(task, arrays, update.episodes)
+        self._handed = update.index
 
     def _begun(self, clerk: Clerk, beside: Beside, update: Update) -> bool:
         """The clerk goes on from how the run was before this update."""
@@ -216,7 +218,7 @@ class Report:
             self._budget.spent(*spent)
         for name, why in looked.failed.items():
             self._budget.failed.setdefault(name, why)
-        self._judged = looked.judged
+        self._judged, self._judged_after = looked.judged, handed.update
         if send:
             self._sequence = self._outlet.send_made(clerk.made(handed, looked), looked.place)
 
@@ -239,6 +241,7 @@ class Report:
         """
         if not affordable:
             self.flush()
+            self._judge()
         if moment is None and (self._newest is None or self._newest.phase is not self._outlet.phase):
             moment = self.moment_at(self._outlet.phase)
         self._newest = moment = moment or self._newest
@@ -327,6 +330,14 @@ class Report:
             self._outlet.event("change", **change)
 
     # Inside
+
+    def _judge(self) -> None:
+        """How the run is now: what was said at the latest look may be of some updates before."""
+        clerk = self._clerk
+        if clerk is not None and clerk.at_work and self._judged_after != self._handed:
+            self._judged, self._judged_after = clerk.judged(self._budget.failed), self._handed
+            if clerk.ended:
+                self._clerk = None
 
     def _not_measured(self, what: str, error: Exception) -> None:
         self._budget.failed.setdefault(what, described(error))

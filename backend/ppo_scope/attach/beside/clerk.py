@@ -176,6 +176,21 @@ class Clerk:
             self._handed.clear()
         return found
 
+    def judged(self, failed: dict[str, str]) -> dict[str, Any] | None:
+        """How the run is after all that was handed over, each of which has been answered; None: it does not say.
+
+        Args:
+            failed: probes that have, and why.
+        """
+        if self._process is not None:
+            with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+                self._tasks.send_bytes(pickle.dumps(failed, pickle.HIGHEST_PROTOCOL))
+                if self._poll.poll(1000 * PATIENCE):
+                    told: dict[str, Any] = pickle.loads(self._answers.recv_bytes())
+                    return told
+            self.close()
+        return None
+
     def made(self, handed: Handed, looked: Looked) -> bytes | memoryview:
         """A snapshot that was answered, until another update is handed over."""
         return looked.frame if isinstance(looked.frame, bytes) else self._rooms[handed.room].memory[: looked.frame]
@@ -255,8 +270,12 @@ def main(tasks: Connection[Any, Any], answers: Connection[Any, Any], library: st
             while not tasks.poll(LOOK_SECONDS):
                 if os.getppid() != parent:  # an environment's process may hold the other end of the pipe still
                     return
+            asked = pickle.loads(tasks.recv_bytes())
+            if isinstance(asked, dict):
+                answers.send_bytes(pickle.dumps(desk.judged(asked), pickle.HIGHEST_PROTOCOL))
+                continue
             measured = []
-            for number, task, layout, rest in pickle.loads(tasks.recv_bytes()):
+            for number, task, layout, rest in asked:
                 room = slots[number]
                 measured.append(laid(desk.measure(task, room.take(layout, rest)), room.memory))
             answers.send_bytes(pickle.dumps(measured, pickle.HIGHEST_PROTOCOL))

@@ -132,6 +132,10 @@ class Desk:
         wish = self._wished(task.wish, update.index)
         return Answer(np.array(row).tobytes(), complaints, None if wish is None else self._look(moment, wish))
 
+    def judged(self, failed: dict[str, str]) -> dict[str, Any]:
+        """How the run is after the latest update; `failed`: probes that have, and why."""
+        return self._health.told(failed)
+
     def _wished(self, wish: Wish | None, update: int) -> Wish | None:
         """What is to be looked at: an update in which a finding begins is, whether or not somebody wishes it, and with
         its samples. (Not of a language model's, whose tokens come only with a wish.)
@@ -149,7 +153,7 @@ class Desk:
         budget = self._budget
         budget.noted, budget.failed = [], dict(wish.failed)
         found = measure(moment, wish.probes, budget)
-        judged = self._health.told(budget.failed)
+        judged = self.judged(budget.failed)
         header = header_of(moment, found, budget, {})
         frame = unnumbered({"kind": Kind.SNAPSHOT, "run": self._run, **header, **judged}, found.arrays)
         return Looked(*frame, budget.noted, budget.failed, judged)
