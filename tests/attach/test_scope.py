@@ -106,6 +106,24 @@ def test_updates_that_wait_are_told_where_none_follows(monkeypatch):
         scope.close()
 
 
+def test_how_a_loop_is_at_rest_is_said_of_its_last_update_and_not_of_the_last_look(monkeypatch):
+    monkeypatch.setattr(report, "UNWATCHED_SECONDS", 1e6)  # no look is due
+    told = {}
+    for yes in (False, True):
+        with beside(monkeypatch, yes):
+            scope = small_scope()
+            for update in (1, 2, 3):
+                rollout(scope)
+                scope.minibatch(samples=[0, 1], log_prob=[0, 0.5 * (update > 1)], advantages=[1, -1])
+                scope.update()
+            headers, shown = [], scope.watcher._report
+            monkeypatch.setattr(shown._outlet, "send", lambda *_, into=headers, **header: into.append(header))
+            shown.show()
+            told[yes] = {name: headers[-1][name] for name in ("findings", "history", "unknown", "health")}
+            scope.close()
+    assert told[True] == told[False] and told[True]["findings"]
+
+
 @pytest.mark.parametrize("yes", [False, True])
 def test_of_an_update_in_which_a_finding_begins_a_snapshot_with_its_samples_is_kept_though_nobody_looks(
     yes, monkeypatch
