@@ -126,7 +126,8 @@ def test_groups_whose_answers_are_paid_the_same_are_said(monkeypatch):
     told = []
     take_in = Health.take_in
     monkeypatch.setattr(Health, "take_in", lambda me, *given: (take_in(me, *given), told.append(me.findings()))[0])
-    grpo_loop.main(12, reward=grpo_loop.never_paid, options={"url": nowhere()})
+    with beside(monkeypatch, False):
+        grpo_loop.main(12, reward=grpo_loop.never_paid, options={"url": nowhere()})
     finding = next(one for one in told[-1] if one["name"] == "no_advantage")
     assert finding["summary"].startswith("All 16 sequences have an advantage of 0 at every step, for 3 updates")
 
