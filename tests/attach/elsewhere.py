@@ -83,7 +83,7 @@ class Watching:
             reader.start()
 
     def said(self, pattern):
-        return wait_for(lambda: re.search(pattern, "".join(self.lines)), timeout=90)
+        return wait_for(lambda: re.search(pattern, "".join(self.lines)), timeout=240)
 
     @property
     def url(self):

@@ -72,6 +72,7 @@ def test_a_script_is_begun_anew_with_the_lines_that_show_it_and_the_page_says_wh
     with Watching("--paused", "--insert", "mine.py", folder=tmp_path, anew=True) as watching:
         page = new_page(viewport={"width": 1440, "height": 1000})
         page.goto(only(watching, "Ratio histogram", "Values"))
+        watching.said("begins anew with the lines that show it in learns.py")
         dashboard = Dashboard.of(page).at(state="paused", update="1", phase="rollout|advantages")
         assert not (tmp_path / "saved").exists(), "nothing of the script's was run to end it the first time"
         dashboard.step("minibatch")
