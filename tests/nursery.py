@@ -248,6 +248,8 @@ def main() -> None:
     environment = dict(os.environ)
     for module in IMPORTED:
         importlib.import_module(module)
+    static = importlib.import_module("ppo_scope.server.static")
+    _ = static.edition_of(static.frontend()).packed  # what each server would make for its first page
     warm_up()
     end = socket.socket(fileno=int(descriptor))
     asks, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # of those that are adopted

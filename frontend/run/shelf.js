@@ -13,7 +13,8 @@ import { sparkline } from "./curve.js";
 /** @import { KeptRunTold, Shelf } from "../types.js" */
 
 /** What comparing does, of every list. */
-export const [COMES, LEAVES] = ["Shows it beside the run on show", "It is beside the run on show, and leaves its place"];
+export const COMES = "Shows it beside the run on show";
+export const LEAVES = "It is beside the run on show, and leaves its place";
 const THEIRS = "Its training loop is somebody else's: begin it anew where it was begun.";
 const NOTHING_KEPT = "Nothing of it was kept that another one could begin with.";
 const ELSEWHERE = "Another PPO Scope has it.";

@@ -140,7 +140,7 @@ def test_a_run_that_begins_is_listed_when_the_server_tells_of_it(server, page):
         assert "AGAIN = 5000;" in found.text()
         route.fulfill(response=found, body=found.text().replace("AGAIN = 5000;", "AGAIN = 1e9;"))
 
-    page.route("**/compare/returns.js", unasked)
+    page.route("**/app.js", unasked)
     live = server("--paused", "--seed", "9", "--num-envs", "2", "--rollout-steps", "32")
     Dashboard(page, only(live, "Episodic return"))
     page.get_by_role("button", name="Runs:").click()

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 
-from ppo_scope.server.standalone import PREFIX, standalone
-from tests.live import ROOT
+from ppo_scope.server.linking import linked, text_of
+from ppo_scope.server.standalone import harmless, standalone
+from ppo_scope.server.static import frontend, texts
 
 MARKUP = "</title><script>alert(1)</script>"
 PAGE = standalone(b"a recording", MARKUP)
 
 
-def test_every_script_is_in_it_and_imports_only_what_is() -> None:
-    (names,) = re.findall(r'<script type="importmap">(.*?)</script>', PAGE, re.S)
-    imports = json.loads(names)["imports"]
-    scripts = {path.relative_to(ROOT / "frontend").as_posix() for path in (ROOT / "frontend").rglob("*.js")}
-    assert imports.keys() == {PREFIX + script for script in scripts}
-    for name, address in imports.items():
-        text = base64.b64decode(address.removeprefix("data:text/javascript;base64,")).decode()
-        code = re.sub(r"/\*\*.*?\*/", "", text, flags=re.S)
-        found = re.findall(r'^(?:import|export)\b[^;]*? from "([^"]+)";|^import "([^"]+)";', code, re.M)
-        assert all((one or other) in imports for one, other in found), name
+def test_its_script_is_that_of_the_page_and_nothing_in_it_ends_it() -> None:
+    (script,) = re.findall(r'<script type="module">\n(.*?)</script>', PAGE, re.S)
+    assert script.replace("<\\", "<") == text_of(linked(texts(frontend()), "app.js")).replace("<\\", "<")
+    assert not re.search("<!--|</script", script, re.I)
+
+
+def test_what_would_end_a_script_is_written_another_way() -> None:
+    text = "const ends = '</script> </SCRIPT> <!-- <script';"
+    assert harmless(text) == "const ends = '<\\/script> <\\/SCRIPT> <\\!-- <script';"
 
 
 def test_nothing_in_it_is_loaded_from_elsewhere() -> None:

@@ -1,7 +1,6 @@
 """The page and a recording in one HTML file, which needs no server and asks nobody for anything.
 
-Modules of a page that is a file may not be files beside it: browsers refuse them. So each script is a `data:` address,
-by a name that an import map gives it; what the page asks a server for otherwise stands in it by its path
+Its one script and its one stylesheet stand in it; what the page asks a server for otherwise, too, by its path
 (`frontend/net/inlined.js`).
 """
 
@@ -14,49 +13,34 @@ import re
 from pathlib import Path
 
 from ppo_scope.server.api import TABLES
-from ppo_scope.server.scripts import with_names
-from ppo_scope.server.static import frontend, plotly_script
+from ppo_scope.server.linking import linked, style_of, text_of, with_style
+from ppo_scope.server.static import ENTRY, PAGE, frontend, plotly_script, texts
 
-PREFIX = "ppo-scope/"
-"""Of the names of scripts in the import map."""
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' data: blob:; style-src 'unsafe-inline'; img-src data: blob:; "
+    "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; img-src data: blob:; "
     "font-src data:; connect-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'"
 )
 """Nothing is loaded from anywhere: the browser holds to that."""
-STYLE = re.compile(r' *<link rel="stylesheet" href="([^"]+)" />\n')
 ICON = re.compile(r'<link rel="icon" href="([^"]+)"[^>]*>')
-ENTRY = '<script src="app.js" type="module"></script>'
+SCRIPT = f'<script src="{ENTRY}" type="module"></script>'
 
 
 def standalone(recording: bytes, title: str) -> str:
     """The page as one text, which shows a recording (packed with gzip) when it is opened."""
     folder = frontend()
-    page = (folder / "index.html").read_text(encoding="utf-8")
-    scripts = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.js"))}
-
-    def named(other: str) -> str | None:
-        return PREFIX + other if other in scripts else None
-
-    addresses = {
-        PREFIX + name: _address(with_names(name, path.read_text(encoding="utf-8"), named))
-        for name, path in scripts.items()
-    }
+    files = texts(folder)
+    page = with_style(files[PAGE], f"<style>\n{style_of(files[PAGE], files)}</style>")
     parts = {path.removeprefix("/"): json.dumps(table()).encode() for path, table in TABLES.items()}
     parts |= {"recordings/run.rec": recording, "vendor/plotly.min.js": plotly_script(True)}
     stored = "\n".join(_stored(path, content) for path, content in parts.items())
-    names = json.dumps({"imports": addresses}).replace("</", "<\\/")
-    begun = (
-        f'<script type="importmap">{names}</script>\n{stored}\n<script type="module">import "{PREFIX}app.js";</script>'
-    )
-    page = STYLE.sub(lambda found: f"<style>\n{(folder / found[1]).read_text(encoding='utf-8')}</style>\n", page)
+    script = harmless(text_of(linked(files, ENTRY)))
     page = ICON.sub(lambda found: _icon(folder / found[1]), page)
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
     for old, new in (
         ('<html lang="en">', '<html lang="en" data-alone>'),
         ('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n    {policy}'),
         ("<title>PPO Scope</title>", f"<title>{html.escape(title)} – PPO Scope</title>"),
-        (ENTRY, begun),
+        (SCRIPT, f'{stored}\n<script type="module">\n{script}</script>'),
     ):
         if old not in page:
             raise RuntimeError(f"index.html has no {old!r} any more")
@@ -64,8 +48,9 @@ def standalone(recording: bytes, title: str) -> str:
     return page
 
 
-def _address(script: str) -> str:
-    return f"data:text/javascript;base64,{base64.b64encode(script.encode()).decode()}"
+def harmless(script: str) -> str:
+    """The same script, in which no text ends the element that it is in, or hides the end."""
+    return re.sub("<(?=/script|!--)", r"<\\", script, flags=re.I)
 
 
 def _icon(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The frontend's files, as they are, and plotly.js from the Python package."""
+"""The page, its scripts and styles as one of each, its other files as they are, and plotly.js from its package."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import gzip
 import hashlib
 import importlib.util
 import mimetypes
-import re
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from ppo_scope.records.recorded import name_of
 from ppo_scope.server.answers import Pieces
-from ppo_scope.server.scripts import reached
+from ppo_scope.server.linking import linked, source_map, style_of, text_of, with_style
 
 REVALIDATE = "no-cache"
 """Keep it, and ask each time whether it has changed: the name carries no version."""
@@ -30,10 +32,9 @@ UNCHANGED = "public, max-age=31536000, immutable"
 """Keep it, and do not ask: what changes has another name."""
 
 EDITION = "edition-"
+PAGE = "index.html"
 ENTRY = "app.js"
-HEAD_ENDS = b"</head>"
-OWN_FILES = re.compile(rb' (src|href)="(?=[\w/-]+\.(?:js|css)")')
-"""Where a script or a style of ours is named in the page."""
+STYLE = "app.css"
 
 for suffix in (".js", ".mjs"):  # some systems register another type, which browsers refuse for modules
     mimetypes.add_type("text/javascript", suffix)
@@ -52,22 +53,66 @@ def frontend() -> Path:
     raise FileNotFoundError("The page's files are missing from this installation. Install PPO Scope again.")
 
 
+@dataclass(frozen=True)
+class Edition:
+    """The page as it is handed over: one script and one stylesheet, named by a digest of all of it."""
+
+    name: str
+    page: bytes
+    files: Mapping[str, bytes]
+
+    @cached_property
+    def packed(self) -> Mapping[str, bytes]:
+        """The files by gzip: over a line from elsewhere a third of the time; quickly, as somebody waits."""
+        return {name: gzip.compress(content, 1, mtime=0) for name, content in self.files.items()}
+
+
+@lru_cache(maxsize=2)
+def edition(folder: Path, _seen: object) -> Edition:
+    """Of the files of a folder, as they are; `_seen`: what is another when they are.
+
+    Raises:
+        ValueError: a script is written in a way that cannot be put together with the others.
+    """
+    files = texts(folder)
+    whole = hashlib.sha256("".join(f"{name}\0{len(text)}\0{text}" for name, text in files.items()).encode())
+    name = EDITION + whole.hexdigest()[:16]
+    lines = linked(files, ENTRY)
+    handed = {
+        ENTRY: f"{text_of(lines)}//# sourceMappingURL={ENTRY}.map\n",
+        f"{ENTRY}.map": source_map(lines, "../"),
+        STYLE: style_of(files[PAGE], files),
+    }
+    page = with_style(files[PAGE], f'<link rel="stylesheet" href="{name}/{STYLE}" />')
+    page = page.replace(f'src="{ENTRY}"', f'src="{name}/{ENTRY}"', 1)
+    return Edition(name, page.encode(), {name: text.encode() for name, text in handed.items()})
+
+
+def edition_of(folder: Path) -> Edition:
+    """Of a folder's files as they are now: put together anew where one of them has been written to."""
+    return edition(folder, tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(folder)))
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """What the page is written in: the name of each file, from its folder on → what it says."""
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in _files(folder)}
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix in {".html", ".js", ".css"})
+
+
 class Frontend(StaticFiles):
     """The page's files, and a recording among them.
 
-    The page names its scripts and styles by their edition, `edition-<digest>/app.js`: nearly two hundred files that a
-    browser then asks for once, and not each time whether they have changed. What they import is relative to them. Those
-    that the page cannot do without it names itself, so that a browser does not find one only by reading another.
+    The page names its script and its style by their edition, `edition-<digest>/app.js`, for which a browser then asks
+    once, and not each time whether it has changed.
     """
 
     def __init__(self, folder: Path, recording: Path | None = None) -> None:
         super().__init__(directory=folder, html=True)
         self._folder = folder
         self._recording = recording
-        self._seen: object = None
-        self._edition = ""
-        self._files: dict[str, bytes] = {}
-        """Of that edition: name → content."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file, or 304 where the browser has it.
@@ -76,48 +121,41 @@ class Frontend(StaticFiles):
             HTTPException: 404 or 405.
         """
         path = Path(path).as_posix()  # it comes with this system's separators
+        headers = Headers(scope=scope)
         if self._recording is not None and path == f"recordings/{name_of(self._recording)}.rec":
             return FileResponse(
                 self._recording, media_type="application/octet-stream", headers={"cache-control": "no-store"}
             )
-        if path in (".", "index.html") and scope["method"] in ("GET", "HEAD"):
-            return await asyncio.to_thread(self._page, Headers(scope=scope))
-        edition, _, rest = path.partition("/")
-        if edition.startswith(EDITION) and rest.endswith((".js", ".css")):
-            path = rest
-            if edition == EDITION + self._edition and scope["method"] == "GET" and rest in self._files:
-                kind = mimetypes.guess_type(rest)[0]
-                return Response(self._files[rest], media_type=kind, headers={"cache-control": UNCHANGED})
+        if scope["method"] in ("GET", "HEAD"):
+            if path in (".", PAGE):
+                return _page(await asyncio.to_thread(edition_of, self._folder), headers)
+            asked, _, name = path.partition("/")
+            if asked.startswith(EDITION) and name:
+                return await asyncio.to_thread(self._handed, asked, name, headers)
         response = await super().get_response(path, scope)
-        current = edition == EDITION + self._edition and response.status_code == HTTPStatus.OK
-        response.headers["cache-control"] = UNCHANGED if current else REVALIDATE
+        response.headers["cache-control"] = REVALIDATE
         return response
 
-    def _page(self, headers: Headers) -> Response:
-        self._look()
-        etag = f'"{self._edition}"'
-        told = {"etag": etag, "cache-control": REVALIDATE}
-        if etag in headers.get("if-none-match", ""):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
-        page = self._files["index.html"].replace(HEAD_ENDS, self._preloads() + HEAD_ENDS, 1)
-        edition = f"{EDITION}{self._edition}/".encode()
-        return Response(OWN_FILES.sub(rb' \1="' + edition, page), media_type="text/html", headers=told)
+    def _handed(self, asked: str, name: str, headers: Headers) -> Response:
+        """Of an edition that is no more, what has come in its place: its page is still open somewhere."""
+        edition = edition_of(self._folder)
+        if name not in edition.files:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        told = {"cache-control": UNCHANGED if asked == edition.name else REVALIDATE, "vary": "accept-encoding"}
+        files = edition.files
+        if "gzip" in headers.get("accept-encoding", ""):
+            files = edition.packed
+            told["content-encoding"] = "gzip"
+        kind = "application/json" if name.endswith(".map") else mimetypes.guess_type(name)[0]
+        return Response(files[name], media_type=kind, headers=told)
 
-    def _preloads(self) -> bytes:
-        scripts = {name: content.decode() for name, content in self._files.items() if name.endswith(".js")}
-        names = reached(scripts, ENTRY) if ENTRY in scripts else []
-        return "".join(f'<link rel="modulepreload" href="{name}" />\n' for name in names if name != ENTRY).encode()
 
-    def _look(self) -> None:
-        """Which edition it is: the page's files are read again where one of them has been written to."""
-        files = sorted(path for path in self._folder.rglob("*") if path.suffix in {".html", ".js", ".css"})
-        seen = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files]
-        if seen != self._seen:
-            whole = hashlib.sha256()
-            contents = {path.relative_to(self._folder).as_posix(): path.read_bytes() for path in files}
-            for name, content in contents.items():
-                whole.update(f"{name}\0{len(content)}\0".encode() + content)
-            self._seen, self._edition, self._files = seen, whole.hexdigest()[:16], contents
+def _page(edition: Edition, headers: Headers) -> Response:
+    etag = f'"{edition.name}"'
+    told = {"etag": etag, "cache-control": REVALIDATE}
+    if etag in headers.get("if-none-match", ""):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
+    return Response(edition.page, media_type="text/html", headers=told)
 
 
 def add_routes(app: FastAPI) -> None:
