@@ -89,14 +89,15 @@ class LiveServer:
         folder: Path | None = None,
         verb: str = "serve",
         anew: bool = False,
+        opens: bool = False,
     ) -> None:
-        """Start it and wait until it answers.
+        """Start it and wait until it answers; `opens`: it may open a browser.
 
         Raises:
             AssertionError: it ended or did not answer in time; with what it printed.
         """
         port = None
-        whole = [verb, "--no-browser", *arguments]
+        whole = [verb, *([] if opens else ["--no-browser"]), *arguments]
         if "--port" not in arguments:
             port = free_port(but=[taken for taken, server in self.ports.items() if server.lives])
             whole += ["--port", str(port)]

@@ -9,7 +9,6 @@ import signal
 import socket
 import sqlite3
 import sys
-import webbrowser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -29,6 +28,7 @@ from ppo_scope.runs.reopening import Reopened
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
+from ppo_scope.server.opening import open_page, way_here
 from ppo_scope.server.quiet import be_quiet
 from ppo_scope.server.security import LOOPBACK, Secrets, check_embedders
 from ppo_scope.server.static import frontend
@@ -284,10 +284,10 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)  # the event loop has set it to what it accepts in one turn
-        print(f"\n    {self._link}\n\n{self._about}\n", flush=True)
+        way = way_here(self._link)
+        print("\n".join(filter(None, [f"\n    {self._link}\n", self._about, way, ""])), flush=True)
         if self._open_browser:
-            with contextlib.suppress(webbrowser.Error):
-                webbrowser.open(self._link)
+            open_page(self._link)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye, then stop."""

@@ -1,0 +1,53 @@
+"""How whoever starts a server comes to its page: a browser that opens it, or a word on the way there from elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import threading
+import webbrowser
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+SSH_PORT = "22"
+FROM_ELSEWHERE = "From the machine that you sit at, this brings it there: ssh -L {port}:{host}:{port} {place}"
+
+
+def open_page(link: str) -> None:
+    """Open a link in a browser that has windows, where there is one; not in the terminal, and nobody waits for it."""
+    browser = _with_windows()
+    if browser is not None:
+        threading.Thread(target=_open, args=(browser, link), daemon=True).start()
+
+
+def way_here(link: str, variables: Mapping[str, str] = os.environ) -> str | None:
+    """What brings the page to somebody who has come by SSH, whose own browser is on another machine; None: nobody has.
+
+    Args:
+        link: to the page, as it is here.
+        variables: the environment. SSH_CONNECTION: the other end's address and port, and those here (`man ssh`).
+    """
+    match variables.get("SSH_CONNECTION", "").split():
+        case [_, _, address, ssh_port]:
+            place = f"{getpass.getuser()}@{address}"
+            host, _, port = urlsplit(link).netloc.rpartition(":")
+            place = place if ssh_port == SSH_PORT else f"-p {ssh_port} {place}"
+            return FROM_ELSEWHERE.format(host=host, port=port, place=place)
+    return None
+
+
+def _with_windows() -> webbrowser.BaseBrowser | None:
+    """The browser of this machine, but for one that Python falls back to where there is no screen: w3m or lynx would
+    take the terminal from the server. Whoever names one in BROWSER means it.
+    """
+    with contextlib.suppress(webbrowser.Error):
+        browser = webbrowser.get()
+        if os.environ.get("BROWSER") or type(browser) is not webbrowser.GenericBrowser:
+            return browser
+    return None
+
+
+def _open(browser: webbrowser.BaseBrowser, link: str) -> None:
+    with contextlib.suppress(webbrowser.Error, OSError):
+        browser.open(link)
