@@ -25,7 +25,7 @@ class Socket:
     """Takes what is sent while it is open for it."""
 
     def __init__(self, reads=True):
-        self.sent, self.closed = [], None
+        self.sent, self.closed, self.scope = [], None, {}
         self.reading = asyncio.Event()
         if reads:
             self.reading.set()

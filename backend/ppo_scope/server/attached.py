@@ -13,7 +13,7 @@ from ppo_scope.ppo.settings import Settings
 from ppo_scope.runs.attached import AttachedRun
 from ppo_scope.server.bodies import body_of, parsed
 from ppo_scope.server.hub import Hub
-from ppo_scope.server.transport import WebSocketTransport
+from ppo_scope.server.transport import transport_of
 from ppo_scope.wire.attaching import Greeting, NotAttachable, ScriptNews
 from ppo_scope.wire.codes import CloseCode
 
@@ -42,8 +42,8 @@ def add_routes(app: FastAPI, hub: Hub) -> None:
             with contextlib.suppress(RuntimeError):
                 await websocket.close(CloseCode.POLICY, "A training loop says first who it is.")
             return
-        transport = websocket.scope.get("state", {}).get("transport")
-        if isinstance(transport, WebSocketTransport):
+        transport = transport_of(websocket)
+        if transport is not None:
             transport.carry()
         news = asyncio.Event()
         carry = news.set  # as an object it tells this connection from a later one

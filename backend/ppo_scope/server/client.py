@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ppo_scope.server.roles import Role
+from ppo_scope.server.transport import transport_of
 from ppo_scope.wire.codes import CloseCode
 from ppo_scope.wire.run import Run
 from ppo_scope.wire.told import Ack, ErrorTold, Told
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 QUEUE = 64
 """Messages that may wait for a page that does not read; one more closes the connection."""
+ON_THE_WAY, LARGE = 4, 8192
+"""Frames of so many bytes and more that may be on their way to a page: what waits in a tunnel cannot be replaced by
+something newer. Four are enough for 24 a second where there and back takes 160 ms.
+"""
 BEGUN = " of an update that has begun"
 SEND_LIMIT = 10.0
 """Seconds that one send may take."""
@@ -32,7 +36,8 @@ class Client:
     Messages wait in a queue and are never dropped: a page that lets it overflow is closed, and resynchronises when it
     comes back. Frames wait in one slot per kind, where a newer one replaces an older one: a slow page skips to the
     newest. Only a snapshot of an update that has just begun leaves the one before it: there is little to see in it, and
-    a page goes on showing the last whole update beside it.
+    a page goes on showing the last whole update beside it. Few large frames are on their way at a time, so that a page
+    far away sees what is, and not what was.
 
     `admit` gives the role of this connection for the secret in its first message; until then it is a viewer.
     """
@@ -50,6 +55,7 @@ class Client:
         self._latest: dict[str, str | bytes] = {}
         self._closing: tuple[CloseCode, str] | None = None
         self._wake = asyncio.Event()
+        self._on_the_way = 0
 
     def post(self, message: Told) -> None:
         """Queue a message that must arrive."""
@@ -112,12 +118,25 @@ class Client:
     def _next(self) -> str | bytes | None:
         if self._queue:
             return self._queue.popleft()
-        with contextlib.suppress(StopIteration):
-            return self._latest.pop(next(iter(self._latest)))
-        return None
+        slot = next(iter(self._latest), None)
+        if slot is None or (self._on_the_way >= ON_THE_WAY and self._marked(self._latest[slot])):
+            return None
+        return self._latest.pop(slot)
 
     async def _send(self, message: str | bytes) -> None:
         if isinstance(message, str):
             await self._websocket.send_text(message)
         else:
             await self._websocket.send_bytes(message)
+            transport = transport_of(self._websocket)
+            if transport is not None and self._marked(message):
+                self._on_the_way += 1
+                transport.mark(self._arrived)
+
+    def _arrived(self) -> None:
+        self._on_the_way -= 1
+        self._wake.set()
+
+    @staticmethod
+    def _marked(message: str | bytes) -> bool:
+        return isinstance(message, bytes) and len(message) >= LARGE

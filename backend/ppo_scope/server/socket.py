@@ -15,7 +15,7 @@ from ppo_scope.server.hub import Hub, error
 from ppo_scope.server.roles import Role
 from ppo_scope.server.security import Secrets
 from ppo_scope.server.throttle import RATE, Meter, Strikes
-from ppo_scope.server.transport import WebSocketTransport
+from ppo_scope.server.transport import transport_of
 from ppo_scope.wire.codes import CloseCode, ErrorCode
 from ppo_scope.wire.messages import Malformed, parse
 
@@ -95,8 +95,8 @@ async def _read(websocket: WebSocket, client: Client, commands: Commands) -> int
 
 
 def _trust(websocket: WebSocket) -> None:
-    transport = websocket.scope.get("state", {}).get("transport")
-    if isinstance(transport, WebSocketTransport):
+    transport = transport_of(websocket)
+    if transport is not None:
         transport.trust()
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
 import h11
+from starlette.websockets import WebSocket
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import Event
 from websockets.server import ServerProtocol
 
 from ppo_scope.processes.process import MAX_FRAME
@@ -31,6 +36,8 @@ FRAMES, FRAMES_AT_ONCE = 200.0, 1000.0
 """Frames a second of one websocket, pings included, and how many at once; what is more waits in the system."""
 LOOP_FRAMES, LOOP_MOUTHFUL = 4000.0, 256 * 1024
 """The same of a training loop elsewhere, and how many bytes of it are read in one turn."""
+MARK = b"mark"
+"""How a ping begins that marks what was sent; those that ask whether somebody is there have four bytes in all."""
 GREETING = 4
 """Frames of a new websocket that wait for nobody else: it may be the page that leads, and has to say so first."""
 CROWD_FRAMES, CROWD_AT_ONCE = 1500.0, 4000.0
@@ -139,6 +146,18 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         self._said = 0
         self._frames = Bucket(FRAMES, FRAMES_AT_ONCE)
         self._resting = False
+        self._marks: deque[tuple[bytes, Callable[[], None]]] = deque()
+        self._marked = 0
+
+    def mark(self, arrived: Callable[[], None]) -> None:
+        """Have it said once all that was sent until now has come to the other end, which answers a ping after it."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self._marked += 1
+        mark = MARK + self._marked.to_bytes(8)
+        self._marks.append((mark, arrived))
+        self.conn.send_ping(mark)
+        self.transport.write(b"".join(self.conn.data_to_send()))
 
     def trust(self) -> None:
         """This page may control: it does not wait for the crowd."""
@@ -170,7 +189,8 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
 
     def handle_events(self) -> None:
         """Take what has come, and rest after more than this connection may say, or all that may not control."""
-        count = len(self.conn.events)
+        answers = min(len(self._marks), sum(map(self._answers, self.conn.events)))
+        count = len(self.conn.events) - answers  # what was asked for is no flood
         delay = self._frames.take(count)
         self._said += count
         if not self._trusted and self._said > GREETING:
@@ -180,6 +200,22 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             self._resting = True
             self.transport.pause_reading()
             self.loop.call_later(delay, self._go_on)
+
+    def handle_pong(self, event: Frame) -> None:
+        """What was marked has come. Of several pings the last one may be all that is answered (RFC 6455, 5.5.3)."""
+        if not self._answers(event):
+            super().handle_pong(event)
+            return
+        mark = None
+        while mark != event.data:
+            mark, arrived = self._marks.popleft()
+            arrived()
+
+    def _answers(self, event: Event) -> bool:
+        """Whether it is what a mark waits for."""
+        if not isinstance(event, Frame) or event.opcode is not Opcode.PONG:
+            return False
+        return any(mark == event.data for mark, _ in self._marks)
 
     async def receive(self) -> ASGIReceiveEvent:
         """The next message for the application."""
@@ -192,3 +228,9 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         self._resting = False
         if not self.read_paused:
             self.transport.resume_reading()
+
+
+def transport_of(websocket: WebSocket) -> WebSocketTransport | None:
+    """Of an application's websocket; None where another server than ours carries it."""
+    transport = websocket.scope.get("state", {}).get("transport")
+    return transport if isinstance(transport, WebSocketTransport) else None

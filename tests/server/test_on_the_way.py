@@ -1,0 +1,109 @@
+"""What is on its way to a page: a few large frames, the newest of what there is when each of them leaves."""
+
+import json
+
+import pytest
+
+from ppo_scope.server.client import LARGE, ON_THE_WAY
+from ppo_scope.wire import frame
+from tests.server.crowds import RESUME
+from tests.server.scope_page import Page, masked, raw_websocket, wait_for
+
+BINARY, PING, PONG = 2, 9, 10
+MARKED = 12
+"""Bytes of a ping that marks what was sent; one that asks whether anybody is there has four."""
+
+
+class FarAway:
+    """A page at the end of a long line: it reads all that comes; its answers are on their way until they are let go."""
+
+    def __init__(self, server):
+        self._bare = raw_websocket(server)
+        self._bare.settimeout(1.0)
+        self._bare.sendall(masked(json.dumps({**RESUME, "client": "far"})))
+        self._data = b""
+        self.large, self.held = [], []
+
+    def read(self):
+        """What there is now; False where nothing came for a second."""
+        try:
+            data = self._bare.recv(1 << 20)
+        except TimeoutError:
+            return False
+        assert data, "the server has let it go"
+        self._data += data
+        while (found := self._frame()) is not None:
+            opcode, payload = found
+            if opcode == BINARY and len(payload) >= LARGE:
+                self.large.append(frame.decode(payload)[0])
+            if opcode == PING and len(payload) == MARKED:
+                self.held.append(payload)
+            elif opcode == PING:
+                self._answer(payload)
+        return True
+
+    def let_go(self, count):
+        """So many answers come to the server."""
+        for payload in self.held[:count]:
+            self._answer(payload)
+        del self.held[:count]
+
+    def close(self):
+        self._bare.close()
+
+    def _answer(self, payload):
+        self._bare.sendall(bytes([0x80 | PONG, 0x80 | len(payload)]) + bytes(4) + payload)
+
+    def _frame(self):
+        data = self._data.partition(b"\r\n\r\n")[2] if self._data.startswith(b"\x20") else self._data
+        if len(data) < 2:
+            return None
+        extra = {126: 2, 127: 8}.get(data[1], 0)
+        size = int.from_bytes(data[2 : 2 + extra]) if extra else data[1]
+        whole = 2 + extra + size
+        if len(data) < whole:
+            return None
+        self._data = data[whole:]
+        return data[0] & 15, data[2 + extra : whole]
+
+
+@pytest.fixture
+def busy(launch):
+    return launch("heavy", paused=False)
+
+
+@pytest.fixture
+def far(busy):
+    page = FarAway(busy)
+    yield page
+    page.close()
+
+
+def all_of(page, at_least):
+    """Read until so many large frames are there and no more come."""
+    wait_for(lambda: page.read() and len(page.large) >= at_least)
+    while page.read():
+        pass
+
+
+def test_few_are_on_their_way_and_each_is_the_newest(busy, far):
+    all_of(far, ON_THE_WAY)
+    assert len(far.large) == len(far.held) == ON_THE_WAY, "no more until one has come"
+    before = busy.run()["update"]
+    far.let_go(1)
+    all_of(far, ON_THE_WAY + 1)
+    assert len(far.large) == ON_THE_WAY + 1
+    assert far.large[-1]["update"] >= before, "what waited meanwhile has been replaced"
+
+
+def test_one_answer_stands_for_all_before_it(far):
+    """As a browser may do it, that has several pings before it."""
+    all_of(far, ON_THE_WAY)
+    del far.held[:-1]
+    far.let_go(1)
+    wait_for(lambda: far.read() and len(far.large) == 2 * ON_THE_WAY)
+
+
+def test_a_page_at_hand_gets_all_of_them(busy):
+    with Page(busy, tab="near") as page:
+        page.until(lambda: len(page.frames) > 10 * ON_THE_WAY)
