@@ -146,8 +146,11 @@ def test_what_is_no_link_or_no_setting_is_refused_at_once(monkeypatch, capfd):
 
 
 def test_without_a_link_a_server_is_started_that_keeps_the_run_and_ends_with_the_loop(tmp_path, plain):
-    with Loop("tests.attach.own_loop", UPDATES, link="", XDG_DATA_HOME=str(tmp_path), HOME=str(tmp_path)) as loop:
+    ssh = "203.0.113.7 50022 198.51.100.4 22"
+    kept_in = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    with Loop("tests.attach.own_loop", UPDATES, link="", SSH_CONNECTION=ssh, **kept_in) as loop:
         assert loop.digest() == plain[1]
+    assert any("ssh -L" in line and "@198.51.100.4" in line for line in loop.said), "where its page is to be seen"
     link = next(line for line in loop.said if "PPO Scope shows this run" in line).split()[-1]
     place = link.partition("#")[0].removeprefix("http://").rstrip("/").split(":")
 

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from ppo_scope.server.opening import way_here
+from ppo_scope.opening import way_here
 from tests.browser.dashboard import until
 from tests.live import LiveServer
 

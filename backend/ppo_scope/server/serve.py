@@ -17,6 +17,7 @@ from typing import Protocol
 import uvicorn
 from fastapi import FastAPI
 
+from ppo_scope.opening import open_page, way_here
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.processes.process import DEFAULT_WORKER
 from ppo_scope.records.library import InUse, KeptRun, Library
@@ -28,7 +29,6 @@ from ppo_scope.runs.reopening import Reopened
 from ppo_scope.runs.supervisor import Supervisor
 from ppo_scope.server.app import Setup, create_app, leave
 from ppo_scope.server.capacity import ACCEPTED_AT_ONCE, Capacity, make_capacity
-from ppo_scope.server.opening import open_page, way_here
 from ppo_scope.server.quiet import be_quiet
 from ppo_scope.server.security import LOOPBACK, Secrets, check_embedders
 from ppo_scope.server.static import frontend

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from ppo_scope.attach.connecting.address import VARIABLE, Address, given
+from ppo_scope.opening import way_here
 
 START_SECONDS = 60.0
 LINK = re.compile(r"http://\S+/#token=\S+")
@@ -65,7 +66,8 @@ def own_server(*options: str) -> str:
     why, until = LATE, time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if found := LINK.search("".join(lines)):
-            print(f"\nPPO Scope shows this run: {found[0]}\n", file=sys.stderr, flush=True)
+            told = filter(None, [f"\nPPO Scope shows this run: {found[0]}", way_here(found[0]), ""])
+            print("\n".join(told), file=sys.stderr, flush=True)
             os.environ[VARIABLE] = found[0]  # another loop of this process is shown there, too
             return found[0]
         if process.poll() is not None:
