@@ -12,12 +12,11 @@ its log-probability and the target of the critic. An update ends where the next 
 from __future__ import annotations
 
 import atexit
-from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -25,9 +24,10 @@ from torch.optim import optimizer as optimizers
 
 from ppo_scope.attach import once
 from ppo_scope.attach.arrays import handing_over
-from ppo_scope.attach.clip_ranges import ClipRanges
 from ppo_scope.attach.course import epsilon
 from ppo_scope.attach.loss_networks import LossNetworks
+from ppo_scope.attach.loss_samples import bytes_of, places_by, samples_in
+from ppo_scope.attach.loss_weights import LossWeights, plain
 from ppo_scope.attach.own_loop.scope import Scope
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import Floats, Minibatch, Update
@@ -41,10 +41,6 @@ NO_ADVANTAGE = (
 )
 ANOTHER_BASE = "This ClipPPOLoss weighs its ratio by another one ({name}), which is not shown here yet."
 SEVERAL = "This ClipPPOLoss has several actions at once, which are not shown here yet."
-UNKNOWN_SAMPLE = (
-    "a minibatch holds a sample that the rollout has not: its action, log-probability or value target was changed "
-    "after the advantages were estimated"
-)
 GOES_ON = "The run was ended on the page. The loop is its author's and goes on; nothing of it is shown any more."
 
 
@@ -91,6 +87,7 @@ class Watched:
 
     def __init__(self, loss: Any, estimator: Any, env: str, url: str | None, paused: bool) -> None:
         self._loss, self._keys, self._estimator = loss, loss.tensor_keys, estimator
+        self._weights = LossWeights(loss)
         told: dict[str, Any] = {} if not loss.clip_value else {"value_clip_range": plain(loss.clip_value)}
         for name, of in (("discount", "gamma"), ("gae_lambda", "lmbda")):
             if (value := getattr(estimator, of, None)) is not None:
@@ -100,10 +97,10 @@ class Watched:
             normalize_advantages="minibatch" if loss.normalize_advantage else "off",
             weights=loss,
             library="TorchRL ClipPPOLoss",
-            change=self._changes(),
+            change=self._weights.changes(),
             paused=paused,
             url=url,
-            **self._weights(),
+            **self._weights.now(),
             **told,
         )
         self._networks = LossNetworks(loss)
@@ -128,35 +125,6 @@ class Watched:
         return self._scope.watcher
 
     # The hooks: each does what it did, and says so
-
-    def _edges(self) -> tuple[Tensor, Tensor]:
-        """Where the loss has ε and ε⁺: two places, or one."""
-        if hasattr(self._loss, "clip_epsilon"):
-            return self._loss.clip_epsilon, self._loss.clip_epsilon
-        return self._loss.clip_epsilon_low, self._loss.clip_epsilon_high
-
-    def _weights(self) -> dict[str, Any]:
-        """What the loss is formed and weighed with at the moment: whoever wrote the loop may have it fall."""
-        loss, (low, high) = self._loss, self._edges()
-        return {
-            "clip_range": plain(low),
-            **({} if high is low else {"clip_range_high": plain(high)}),
-            "value_coef": 0.0 if loss.critic_coeff is None else plain(loss.critic_coeff),
-            "entropy_coef": plain(loss.entropy_coeff) if loss.entropy_bonus else 0.0,
-        }
-
-    def _changes(self) -> dict[str, Any]:
-        """How each of them is set."""
-        low, high = self._edges()
-        if high is low:
-            found: dict[str, Any] = {"clip_range": low.fill_}
-        else:
-            found = ClipRanges(plain(low), plain(high), lambda *both: (low.fill_(both[0]), high.fill_(both[1]))).change
-        if self._loss.critic_coeff is not None:
-            found["value_coef"] = self._loss.critic_coeff.fill_
-        if self._loss.entropy_bonus:
-            found["entropy_coef"] = self._loss.entropy_coeff.fill_
-        return found
 
     def _hook(self) -> None:
         loss = self._loss
@@ -237,7 +205,7 @@ class Watched:
 
         keys, of = self._keys, self._estimator.tensor_keys
         actions, log_probs, targets = rows(keys.action), rows(keys.sample_log_prob), rows(keys.value_target)
-        self._places = _places(actions, log_probs, targets)
+        self._places = places_by(actions, log_probs, targets)
         if again:  # anew, by a critic that has learned: what the loss uses of it comes with each minibatch
             return
         data = made.detach().reshape(-1, steps).transpose(0, 1)
@@ -273,7 +241,7 @@ class Watched:
             mask=None if mask is None else _flat(mask, layout),
             deltas=self._deltas(data, rows, terminated),
             learning_rate=self._alpha,
-            **self._weights(),
+            **self._weights.now(),
         )
 
     def _deltas(self, data: Any, rows: Any, terminated: NDArray[Any]) -> NDArray[Any] | None:
@@ -297,7 +265,7 @@ class Watched:
         old = read[1].reshape(-1)
         with handing_over():
             self._scope.minibatch(
-                samples=_samples(self._places, _bytes_of(len(old), [one.cpu().numpy() for one in read])),
+                samples=samples_in(self._places, bytes_of(len(old), [one.cpu().numpy() for one in read])),
                 log_prob=old + caught["logratio"],
                 old_log_prob=old,
                 advantages=caught["advantages"],
@@ -356,47 +324,7 @@ class Watched:
             self._caught, self._asking = caught, False
 
 
-def plain(found: Any) -> float:
-    """A number of single precision as it was written."""
-    return float(f"{float(found):.7g}")
-
-
 def _flat(found: Tensor, layout: tuple[int, ...]) -> NDArray[Any]:
     """[M, N] of [M, N, 1], as TorchRL has it; what is wider stays so."""
     array: NDArray[Any] = found.detach().cpu().numpy()
     return array.reshape(layout) if array.shape == (*layout, 1) else array
-
-
-def _places(*rows: NDArray[Any]) -> dict[bytes, int] | dict[bytes, deque[int]]:
-    """Which samples have which action, log-probability and target; one for each where no two are alike."""
-    size = rows[0].shape[0] * rows[0].shape[1]
-    each = _bytes_of(size, rows)
-    single = dict(zip(each, range(size), strict=True))
-    if len(single) == size:
-        return single
-    found: dict[bytes, deque[int]] = defaultdict(deque)
-    for place, sample in enumerate(each):
-        found[sample].append(place)
-    return dict(found)
-
-
-def _samples(places: Mapping[bytes, int | deque[int]], each: Sequence[bytes]) -> NDArray[np.int64]:
-    """[B] places in the rollout. Of samples that are alike in all that the loss reads, one after the other."""
-    found = []
-    for sample in each:
-        place = places.get(sample)
-        if place is None:
-            raise RuntimeError(UNKNOWN_SAMPLE)
-        if isinstance(place, deque):
-            place.rotate(-1)
-            place = place[-1]
-        found.append(place)
-    return np.array(found, np.int64)
-
-
-def _bytes_of(size: int, rows: Sequence[NDArray[Any]]) -> list[bytes]:
-    """What each sample says in all of these arrays."""
-    parts = [np.ascontiguousarray(one.reshape(size, -1)).view(np.uint8) for one in rows]
-    joined = np.concatenate(parts, axis=1)
-    found: list[bytes] = joined.view(f"V{joined.shape[1]}").reshape(-1).tolist()
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ppo_scope.attach.kl_estimates import ESTIMATES
@@ -92,6 +92,22 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
     layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
     limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
     return Facts(**{**layout, **in_numbers(told), **limits}, told=tuple(told))
+
+
+def with_rollout(facts: Facts, layout: tuple[int, int], moved: Mapping[str, Any]) -> Facts:
+    """What the next update is made with, of a rollout [M, N]: the same object, where that is what it was.
+
+    `moved`: what the loop says anew, by the names of our settings; None: it does not.
+
+    Raises:
+        ValueError: what has to be one number is none, or none that it can be.
+    """
+    told = in_numbers({name: value for name, value in moved.items() if value is not None})
+    refuse_nonsense(told)
+    now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
+    if not (told.keys() - facts.told) and all(getattr(facts, name) == value for name, value in now.items()):
+        return facts
+    return replace(facts, **now, told=tuple({*facts.told, *told}))
 
 
 KINDS = {"float": float, "int": int, "bool": bool}

@@ -6,34 +6,30 @@ any more: it never ends a training.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import mmap
-import multiprocessing
 import os
 import secrets
 import sys
 import threading
 import time
 import traceback
-import weakref
 from collections.abc import Callable, Collection
 from functools import update_wrapper
-from multiprocessing.util import Finalize
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ppo_scope.attach.arrays import Misshapen
-from ppo_scope.attach.called import called_by, kl_margin_of, limits_values
-from ppo_scope.attach.connecting.address import Address, begins_paused, script_name
+from ppo_scope.attach.connecting.address import Address, begins_paused
 from ppo_scope.attach.connecting.line import Line
 from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.greeting import greeting_of
+from ppo_scope.attach.here import note, weakly
 from ppo_scope.attach.orders import Orders
 from ppo_scope.attach.record import Phase
 from ppo_scope.attach.report import Beside, Report
 from ppo_scope.attach.sb3.again import Outcomes, Repeats
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.probes.subject import Subject
-from ppo_scope.wire.attaching import Greeting, sendable
 from ppo_scope.wire.codes import RunState
 from ppo_scope.wire.run import Cause
 from ppo_scope.worker import causes
@@ -143,14 +139,12 @@ class Watcher:
         self._telling = threading.RLock()
         """Held where updates are told, by the thread that trains or, while that is elsewhere, by that of the line."""
         self.run = secrets.token_hex(4)
-        settings = {"env": sendable(subject.env), **facts.all(), **({} if seed is None else {"seed": seed})}
-        greeting = Greeting(run=self.run, settings=settings, library=library, changeable=sorted(changeable))
-        greeting.repeats = repeats is not None
-        greeting.called = {name: called for name, called in called_by(library).items() if name not in unnamed}
-        greeting.script, greeting.loss, greeting.inserted = script_name(), loss, inserted
-        greeting.kl_margin, greeting.limits_values = kl_margin_of(library), limits_values(library)
+        greeting = greeting_of(
+            self.run, subject, facts, library, changeable, seed, unnamed, repeats=repeats is not None, loss=loss
+        )
+        greeting.inserted = inserted
         self._line = (
-            Line(address, greeting.model_dump_json, _weakly(self._beat), _weakly(self._heard), say)
+            Line(address, greeting.model_dump_json, weakly(self._beat), weakly(self._heard), say)
             if address is not None
             else None
         )
@@ -163,10 +157,7 @@ class Watcher:
         self._last_error = getattr(sys, "last_value", None)  # of before: no cause of this run's end
         self._pid = os.getpid()
         FOUND.set()
-        _HERE.add(self)
-        atexit.register(_at_exit, weakref.ref(self))
-        if multiprocessing.parent_process() is not None:  # a worker's process may end without what `atexit` has
-            Finalize(None, _at_exit, args=(weakref.ref(self),), exitpriority=0)
+        note(self)
         if self._line is not None:
             self._line.begin()
 
@@ -384,35 +375,6 @@ class Watcher:
     def _heard(self) -> None:
         """By the line's thread: the loop is to look at its next phase."""
         self.next_look = 0.0
-
-
-_HERE: weakref.WeakSet[Watcher] = weakref.WeakSet()
-"""Those of this process."""
-
-
-def _forked() -> None:
-    for watcher in list(_HERE):
-        watcher.is_copied()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
-
-
-def _at_exit(watcher: weakref.ref[Watcher]) -> None:
-    if (there := watcher()) is not None:
-        there.ends_with_process()
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """As long as somebody has what it is of: a thread holds no loop, which would have its model for ever."""
-    kept = weakref.WeakMethod(method)
-
-    def called() -> None:
-        if (there := kept()) is not None:
-            there()
-
-    return called
 
 
 def say(sentence: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 
-from ppo_scope.attach.advising.source import DEEP, PLACES, Bit, Source
+from ppo_scope.attach.advising.put import PLACES
+from ppo_scope.attach.advising.source import DEEP, Bit, Source
 from ppo_scope.attach.advising.tree import Scope, is_harmless, is_name, is_pure, parameters
 
 

@@ -5,15 +5,15 @@ file and out to who calls them. Nothing of it is run.
 from __future__ import annotations
 
 import ast
-import copy
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ppo_scope.attach.advising.tree import Function, Loop, Scope, called, is_name, name_called, parameters, peeled
+from ppo_scope.attach.advising.definitions import Definition, definitions_in, place_of
+from ppo_scope.attach.advising.put import value_at
+from ppo_scope.attach.advising.text import Text
+from ppo_scope.attach.advising.tree import Function, Scope, is_name, name_called, parameters, peeled, takes
 
-PLACES = ("lineno", "col_offset", "end_lineno", "end_col_offset")
-"""What a node says of where it stands."""
 DEEP = 16
 """Steps that are gone back."""
 Leaving = type[ast.Return] | type[ast.Yield]
@@ -32,26 +32,7 @@ class Bit(NamedTuple):
         return Bit(node, self.scope, self.calls)
 
 
-class Definition(NamedTuple):
-    """A statement that binds a name."""
-
-    statement: ast.stmt
-    value: ast.expr | None
-    """None: it cannot be said, as where something is added to it."""
-    item: int | None = None
-    """Which part of the value it is."""
-    drawn: bool = False
-    """The value is what a `for` goes through."""
-
-    @property
-    def whole(self) -> ast.expr | None:
-        """What the name is bound to, where that is written there."""
-        if self.item is None or self.value is None:
-            return self.value
-        return self.value.elts[self.item] if isinstance(self.value, ast.Tuple | ast.List) else None
-
-
-class Source:
+class Source(Text):
     """Of one file."""
 
     def __init__(self, text: str, modules: frozenset[str] = frozenset()) -> None:
@@ -60,12 +41,8 @@ class Source:
         Raises:
             SyntaxError: it cannot be read.
         """
-        self.text, self._modules = text, modules
-        self.lines = text.split("\n")  # as Python counts them: not at a form feed
-        self._doubly_quoted = text.count('"') > text.count("'")
-        self.tree = ast.parse(text)
-        self.nodes = list(ast.walk(self.tree))
-        self.parents = {child: parent for parent in self.nodes for child in ast.iter_child_nodes(parent)}
+        super().__init__(text)
+        self._modules = modules
         self._calls: dict[str | None, list[ast.Call]] = defaultdict(list)
         self.functions: dict[str, list[Function]] = defaultdict(list)
         self._bound: dict[Scope, dict[str, list[Definition]]] = defaultdict(lambda: defaultdict(list))
@@ -76,16 +53,11 @@ class Source:
                 self._calls[name_called(node)].append(node)
             if isinstance(node, Function):
                 self.functions[node.name].append(node)
-            for name, definition in _definitions_in(node):
+            for name, definition in definitions_in(node):
                 self._bound[self.scope_of(definition.statement)][name].append(definition)
         for names in self._bound.values():
             for found in names.values():
-                found.sort(key=lambda one: _place(one.statement))
-
-    def _stands_in(self, node: ast.expr, place: ast.AST) -> None:
-        """Of one that is made anew."""
-        self.parents |= {inner: outer for outer in ast.walk(node) for inner in ast.iter_child_nodes(outer)}
-        self.parents[node] = place
+                found.sort(key=lambda one: place_of(one.statement))
 
     def _sum_in(self, statement: ast.AugAssign) -> ast.expr:
         """x + y of x += y."""
@@ -94,49 +66,6 @@ class Source:
         found = ast.BinOp(before, statement.op, statement.value)
         self.parents |= {found: statement, before: found}
         return found
-
-    # Where something stands
-
-    def above(self, node: ast.AST) -> Iterator[ast.AST]:
-        """What it stands in, the innermost first."""
-        while node in self.parents:
-            node = self.parents[node]
-            yield node
-
-    def scope_of(self, node: ast.AST) -> Scope:
-        """Where its names mean something."""
-        return next(one for one in self.above(node) if isinstance(one, Scope))
-
-    def statement_of(self, node: ast.AST) -> ast.stmt:
-        """The innermost around it."""
-        return next(one for one in (node, *self.above(node)) if isinstance(one, ast.stmt))
-
-    def class_of(self, scope: Scope) -> ast.ClassDef | None:
-        """Whose method a function is."""
-        parent = self.parents.get(scope)
-        return parent if isinstance(scope, Function) and isinstance(parent, ast.ClassDef) else None
-
-    def within(self, scope: Scope) -> Iterator[Scope]:
-        """It, and the scopes in which its names are looked up, the innermost first."""
-        yield scope
-        yield from (one for one in self.above(scope) if isinstance(one, ast.Module | Function))
-
-    def loops_around(self, node: ast.AST) -> list[Loop]:
-        """In its function, the outermost first."""
-        found: list[Loop] = []
-        for one in self.above(node):
-            if isinstance(one, Scope):
-                break
-            if isinstance(one, Loop):
-                found.insert(0, one)
-        return found
-
-    def words(self, node: ast.expr) -> str:
-        """As it stands in the file, or would stand there; in a line."""
-        if hasattr(node, "lineno") and node.lineno == node.end_lineno:
-            return self.lines[node.lineno - 1].encode()[node.col_offset : node.end_col_offset].decode()
-        text = ast.unparse(node)
-        return text.replace("'", '"') if self._doubly_quoted and '"' not in text and "\\" not in text else text
 
     # What a name is
 
@@ -151,7 +80,7 @@ class Source:
     def definition(self, name: str, scope: Scope, statement: ast.stmt) -> Definition | None:
         """The last before a statement; in a loop perhaps one after it."""
         found = self.definitions(name, scope)
-        before = [one for one in found if _place(one.statement) < _place(statement)]
+        before = [one for one in found if place_of(one.statement) < place_of(statement)]
         if before or name in parameters(scope):
             return before[-1] if before else None
         return next((one for one in reversed(found) if one.statement is not statement), None)
@@ -237,7 +166,7 @@ class Source:
                 found = [one for one in found if self.class_of(one) is of_class] or found
         else:
             found = []
-        found = [one for one in found if _takes(one, call, self.class_of(one) is not None)]
+        found = [one for one in found if takes(one, call, self.class_of(one) is not None)]
         return found[0] if len(found) == 1 else None
 
     def calls_of(self, function: Scope) -> list[ast.Call]:
@@ -294,7 +223,7 @@ class Source:
                 value = value_at(node, key)
                 if value is None:
                     return None
-                self._stands_in(value, node)
+                self.stands_in(value, node)
                 return made.of(value)
             made = self.origin(made)
         return None
@@ -317,41 +246,6 @@ def _last_of(scope: Scope) -> ast.stmt:
     return ast.Pass(lineno=1 << 30, col_offset=0)
 
 
-def value_at(made: ast.DictComp, key: str) -> ast.expr | None:
-    """Of `{name: f(one) for name, one in X.items()}` f(X[key])."""
-    through = made.generators[0]
-    target, items = through.target, called(through.iter, "items")
-    if not items or not isinstance(target, ast.Tuple) or not all(isinstance(one, ast.Name) for one in target.elts):
-        return None
-    name, one = (part.id for part in target.elts if isinstance(part, ast.Name))
-    if not is_name(made.key, name):
-        return None
-    part = ast.Subscript(items[0], ast.Constant(key), ast.Load())
-    found: ast.expr = _Put(one, part).visit(copy.deepcopy(made.value))
-    return found
-
-
-class _Put(ast.NodeTransformer):
-    """An expression in the place of a name."""
-
-    def __init__(self, name: str, node: ast.expr) -> None:
-        self._name, self._node = name, node
-
-    def visit(self, node: ast.AST) -> Any:
-        """See `ast`; what is made anew has no place in the file."""
-        for place in PLACES:
-            node.__dict__.pop(place, None)
-        return super().visit(node)
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return copy.deepcopy(self._node) if node.id == self._name else node
-
-
-def _place(statement: ast.stmt) -> tuple[int, int]:
-    """Where it begins."""
-    return statement.lineno, statement.col_offset
-
-
 def _part(value: ast.expr | None, item: int | None, function: Function, calls: tuple[ast.Call, ...]) -> Bit | None:
     if value is None:
         return None
@@ -360,50 +254,3 @@ def _part(value: ast.expr | None, item: int | None, function: Function, calls: t
     if isinstance(value, ast.Tuple | ast.List) and item < len(value.elts):
         return Bit(value.elts[item], function, calls)
     return None
-
-
-def _takes(function: Function, call: ast.Call, is_method: bool) -> bool:
-    """Whether it can be called so."""
-    of = function.args
-    if of.vararg or of.kwarg or any(isinstance(one, ast.Starred) for one in call.args):
-        return True
-    if any(one.arg is None for one in call.keywords):
-        return True
-    bound = is_method and not any(is_name(one, "staticmethod") for one in function.decorator_list)
-    places = len(of.posonlyargs) + len(of.args) - bound
-    needed = places - len(of.defaults) + sum(one is None for one in of.kw_defaults)
-    return needed <= len(call.args) + len(call.keywords) <= places + len(of.kwonlyargs)
-
-
-def _definitions_in(node: ast.AST) -> Iterator[tuple[str, Definition]]:
-    """The names that a node binds."""
-    if isinstance(node, ast.Assign):
-        for target in node.targets:
-            yield from _bound_by(target, Definition(node, node.value))
-    elif isinstance(node, ast.AnnAssign) and node.value is not None:
-        yield from _bound_by(node.target, Definition(node, node.value))
-    elif isinstance(node, ast.For | ast.AsyncFor):
-        yield from _bound_by(node.target, Definition(node, node.iter, drawn=True))
-    elif isinstance(node, ast.With | ast.AsyncWith):
-        for one in node.items:
-            if one.optional_vars is not None:
-                yield from _bound_by(one.optional_vars, Definition(node, None))
-    elif isinstance(node, ast.Import | ast.ImportFrom):
-        for alias in node.names:
-            yield (alias.asname or alias.name.partition(".")[0]), Definition(node, None)
-    elif isinstance(node, Function | ast.ClassDef):
-        yield node.name, Definition(node, None)
-
-
-def _bound_by(target: ast.expr, definition: Definition) -> Iterator[tuple[str, Definition]]:
-    statement, value, _, drawn = definition
-    if isinstance(target, ast.Name):
-        yield target.id, definition
-    elif isinstance(target, ast.Tuple | ast.List):
-        for place, one in enumerate(target.elts):
-            if isinstance(one, ast.Name):
-                yield one.id, Definition(statement, value, place, drawn)
-            else:
-                yield from _bound_by(one, Definition(statement, None))
-    elif isinstance(target, ast.Starred):
-        yield from _bound_by(target.value, Definition(statement, None))

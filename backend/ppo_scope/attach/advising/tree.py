@@ -116,3 +116,16 @@ def number_in(node: ast.AST | None) -> float | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return float(node.value)
     return None
+
+
+def takes(function: Function, call: ast.Call, is_method: bool) -> bool:
+    """Whether it can be called so."""
+    of = function.args
+    if of.vararg or of.kwarg or any(isinstance(one, ast.Starred) for one in call.args):
+        return True
+    if any(one.arg is None for one in call.keywords):
+        return True
+    bound = is_method and not any(is_name(one, "staticmethod") for one in function.decorator_list)
+    places = len(of.posonlyargs) + len(of.args) - bound
+    needed = places - len(of.defaults) + sum(one is None for one in of.kw_defaults)
+    return needed <= len(call.args) + len(call.keywords) <= places + len(of.kwonlyargs)

@@ -24,6 +24,12 @@ FRACTIONS = "samples holds numbers with a fraction, and the places of samples ar
 EPOCH = "epoch is {epoch}, and epochs are counted 1, 2, 3, …: leave it out where each passes over the whole rollout."
 OUTPUTS = "outputs has the shape {got}, and {want} is wanted: {meaning} of each step and environment."
 MEANING = "logits, or means followed by log σ,"
+MAY_BE_TOLD = "values", "entropy", "old_log_prob", "returns", "penalty"
+"""Of each minibatch."""
+NOT_ALIKE = (
+    "{name} was told of some minibatches of this update, and not of others: their means would not be of the same. "
+    "Tell it of all of them, or of none."
+)
 OTHER_TEXT = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
 
 
@@ -187,3 +193,20 @@ def noted(
         if_told(returns, "returns"),
         if_told(penalty, "penalty"),
     )
+
+
+def not_alike(told: Sequence[bool], first: Sequence[bool]) -> Misshapen:
+    """What is wrong where a minibatch tells others of `MAY_BE_TOLD` than the first one of its update."""
+    apart = next(name for name, one, other in zip(MAY_BE_TOLD, told, first, strict=True) if one != other)
+    return Misshapen(NOT_ALIKE.format(name=apart))
+
+
+def norm_of(told: Any) -> Tensor:
+    """[], the norm of a minibatch's gradient, as single precision has it.
+
+    Raises:
+        Misshapen: it is no number.
+    """
+    if isinstance(told, Tensor) and told.numel() == 1:
+        return told.detach().clone().float().reshape(())
+    return torch.tensor(number_of(told, "the norm of the gradient"))

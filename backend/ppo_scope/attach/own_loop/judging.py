@@ -40,6 +40,8 @@ class Judging:
         self.kind = kind
         self.distribution: Distribution | None = None
         """What the outputs mean; None: that is not known."""
+        self.asks = judge is not None
+        """Whether the loop can be asked."""
         self._judge = judge
 
     def learn(self, actions: Any, observations: Any, outputs: Any) -> None:

@@ -6,12 +6,14 @@ its Â but for scale and shift: where both are, to rounding, those of other samp
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppo_scope.attach.arrays import Misshapen
+from ppo_scope.attach.arrays import Misshapen, samples_of
+from ppo_scope.attach.own_loop.handed import places_of
+from ppo_scope.attach.record import Update
 from ppo_scope.probes.record import Floats
 
 Places = NDArray[np.int64]
@@ -52,6 +54,27 @@ class Of(NamedTuple):
 
     log_probs: Floats
     advantages: Floats
+
+
+def looked_at(update: Update, samples: Any, log_prob: Any, advantages: Any, old_log_prob: Any) -> bool:
+    """Whether the first minibatch of an update, as it is told, is known to be of its samples. See `Scope.minibatch`.
+
+    Raises:
+        Misshapen: it is of others, or a shape does not fit.
+    """
+    batch = update.batch
+    assert batch is not None
+    which = places_of(samples, len(batch.values))
+    if not len(which):
+        return False
+
+    def told(found: Any, name: str) -> Any:
+        return samples_of(found, name, "one for each sample", len(which))
+
+    now = Of(told(log_prob, "log_prob"), told(advantages, "advantages"))
+    old = None if old_log_prob is None else told(old_log_prob, "old_log_prob")
+    held = Of(batch.log_probs.numpy(), batch.advantages.numpy())
+    return in_order(which, now, old, held, update.rollout.trained)
 
 
 def in_order(which: Places, told: Of, old: Floats | None, held: Of, trained: NDArray[np.bool_]) -> bool:

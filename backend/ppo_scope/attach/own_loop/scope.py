@@ -25,39 +25,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-import gymnasium as gym
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ppo_scope.attach.arrays import Misshapen, number_of, samples_of
-from ppo_scope.attach.beside.desk import Model
-from ppo_scope.attach.connecting.server import server_of
-from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.facts import changeable, facts_of, in_numbers, refuse_nonsense
-from ppo_scope.attach.inserting.guard import GUARD
-from ppo_scope.attach.own_loop.handed import epoch_of, handed, layout_of, noted, places_of
+from ppo_scope.attach.arrays import Misshapen, number_of
+from ppo_scope.attach.facts import facts_of, refuse_nonsense, with_rollout
+from ppo_scope.attach.own_loop.handed import (
+    MAY_BE_TOLD,
+    epoch_of,
+    handed,
+    layout_of,
+    norm_of,
+    not_alike,
+    noted,
+    places_of,
+)
 from ppo_scope.attach.own_loop.judging import Judge, Judging
-from ppo_scope.attach.own_loop.order import LOOKED_AT, Of, in_order
+from ppo_scope.attach.own_loop.order import LOOKED_AT, looked_at
 from ppo_scope.attach.own_loop.passing import Passed, PassingUpdate, copied
-from ppo_scope.attach.own_loop.told_policy import ToldPolicy
-from ppo_scope.attach.ranks import Ranks, Weights, rank_here
+from ppo_scope.attach.own_loop.told_loop import ToldLoop
+from ppo_scope.attach.ranks import Weights
 from ppo_scope.attach.record import Phase, text_of
-from ppo_scope.attach.report import Beside
 from ppo_scope.attach.restless import Layers
-from ppo_scope.attach.watcher import Watcher, guarded, say
-from ppo_scope.ppo.registry import time_limit_of
-from ppo_scope.probes.record import Episode, PhaseKind
-from ppo_scope.probes.subject import Abilities, Distribution
-from ppo_scope.wire.run import Cause
+from ppo_scope.attach.watcher import guarded, say
+from ppo_scope.probes.record import PhaseKind
 
 NOTHING: dict[str, float] = {}
 """Of its losses, a loop tells as a rule."""
-MAY_BE_TOLD = "values", "entropy", "old_log_prob", "returns", "penalty"
-"""Of each minibatch."""
-NOT_ALIKE = (
-    "{name} was told of some minibatches of this update, and not of others: their means would not be of the same. "
-    "Tell it of all of them, or of none."
-)
 EMPTY = (
     "scope.minibatch() was called without a sample: a mean over none is no number, so such minibatches are left out. "
     "Look whether your loop makes a step with them: its loss is NaN there."
@@ -66,7 +59,7 @@ NOT_CHANGED = "What was handed over to set {name} has failed at {value}. The tra
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
 
 
-class Scope:
+class Scope(ToldLoop):
     """One run of one's own loop.
 
     Arrays of a rollout are [M, N], steps first, and `samples` of a minibatch count in them: t·N + n is environment n at
@@ -75,10 +68,6 @@ class Scope:
         actions.reshape(M * N, …)[index]                   # samples=index
         actions.swapaxes(0, 1).reshape(N * M, …)[index]    # samples=index % M * N + index // M
     """
-
-    observation_space: gym.Space[Any] | None = None
-    is_image = False
-    abilities: Abilities
 
     def __init__(
         self,
@@ -124,30 +113,25 @@ class Scope:
         Raises:
             ValueError: a name is none of our settings, a number is none that it can be, or the link is none.
         """
-        self._judging = Judging(policy, judge)
+        judging = Judging(policy, judge)
         told = {"clip_range": clip_range, "value_coef": value_coef, "entropy_coef": entropy_coef, **facts}
         if learning_rate is not None:
             told["learning_rate"] = learning_rate
-        self._facts = facts_of(told)
-        refuse_nonsense({name: getattr(self._facts, name) for name in told})
-        self.env, self.time_limit = str(env), time_limit_of(str(env))
-        self.reward_threshold = None if reward_threshold is None else float(reward_threshold)
-        self.observation = "not told"
-        self.steps = 0
-        self._judges = judge is not None
-        self._seed, self._paused = in_numbers({"seed": seed})["seed"], paused
-        self._library, self._ranks, self._change = library, Ranks(weights), changeable(change or {})
-        self._quiet = rank_here() != 0  # another process reports
-        self._address = None if self._quiet else server_of(url, say)
-        self._weights = weights
-        self._layers: Layers | None = None
-        self._losses_told: list[dict[str, float]] = []  # of each minibatch of this update
-        self.abilities = Abilities(
-            judge=self._judging.after if self._judges else None, losses_told=lambda: self._losses_told
+        known = facts_of(told)
+        refuse_nonsense({name: getattr(known, name) for name in told})
+        super().__init__(
+            known,
+            judging,
+            env=env,
+            reward_threshold=reward_threshold,
+            seed=seed,
+            library=library,
+            weights=weights,
+            change=change or {},
+            paused=paused,
+            url=url,
         )
-        self._episodes = Episodes()
-        self._update: PassingUpdate | None = None
-        self._index = 0
+        self._layers: Layers | None = None
         self._count = self._passed = 0  # of minibatches in this update, and of the samples in them
         self._tells = (False,) * len(MAY_BE_TOLD)  # which of them minibatches bring
         self._ordered = False  # whether `samples` is known to be in the rollout's order
@@ -156,63 +140,11 @@ class Scope:
         self._empty = self._empty_said = False  # the minibatch at hand has no samples; that there are such ones
         self._open = False  # an update that has begun has not ended
         self._began = 0.0
-        self._watcher: Watcher | None = None
-
-    @property
-    def episodes(self) -> Sequence[Episode]:
-        """The latest, of which means are taken."""
-        return self._episodes.latest
-
-    @property
-    def distribution(self) -> Distribution | None:
-        """What the policy's outputs mean."""
-        return self._judging.distribution
-
-    @property
-    def tells(self) -> bool:
-        """Whether the run goes on; one that has not begun will."""
-        return self._watcher is None or self._watcher.tells
-
-    @property
-    def watcher(self) -> Watcher:
-        """From the first rollout on, whose layout it says."""
-        if self._watcher is None:
-            self._watcher = Watcher(
-                self,
-                self._facts,
-                address=self._address,
-                library=self._library,
-                changeable=self._change,
-                paused=self._paused,
-                seed=self._seed,
-                quiet=self._quiet,
-                beside=Beside(self.as_it_is, "torch"),
-                inserted=GUARD.lines,
-            )
-        return self._watcher
-
-    def as_it_is(self) -> Model:
-        """What a process beside the loop measures by: only what the loop has told."""
-        return Model(self, ToldPolicy(self.distribution, self.abilities, lambda: self._losses_told))
-
-    @property
-    def rollout_layout(self) -> tuple[int, int] | None:
-        """(M, N) of the rollout at hand."""
-        return self._update.rollout.trained.shape if self._update is not None else None
-
-    @property
-    def first(self) -> bool:
-        """Whether no update is done yet."""
-        return self._index <= 1
 
     @property
     def has_gradient(self) -> bool:
         """Whether the norm of the latest minibatch's gradient is known."""
         return self._update is not None and self._count - 1 in self._update.gradient_norms
-
-    def becomes(self, policy: str) -> None:
-        """What the policy's outputs mean, where that shows only at the first rollout."""
-        self._judging.kind = policy
 
     def begins(self) -> None:
         """An update begins: what was set on the page takes effect. `rollout` does it by itself, if nobody has.
@@ -241,7 +173,7 @@ class Scope:
         """The gradient of the minibatch is there: its norm, before it is cut off. May be left out."""
         update = self._update
         if update is not None and self._count and not self._empty:
-            update.gradient_norms[self._count - 1] = _alone(norm)
+            update.gradient_norms[self._count - 1] = norm_of(norm)
             self._at(PhaseKind.GRADIENT)
 
     @guarded
@@ -316,11 +248,7 @@ class Scope:
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high, "ratio_cap": ratio_cap}
         moved |= {"value_coef": value_coef, "entropy_coef": entropy_coef}
-        told = in_numbers({name: value for name, value in moved.items() if value is not None})
-        refuse_nonsense(told)
-        now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
-        if told.keys() - self._facts.told or any(getattr(self._facts, name) != value for name, value in now.items()):
-            self._facts = replace(self._facts, **now, told=tuple({*self._facts.told, *told}))
+        self._facts = with_rollout(self._facts, layout, moved)
         self._collected(
             layout,
             actions=actions,
@@ -419,10 +347,7 @@ class Scope:
         )
         if told != self._tells:
             if self._count:
-                apart = next(
-                    name for name, one, first in zip(MAY_BE_TOLD, told, self._tells, strict=True) if one != first
-                )
-                raise Misshapen(NOT_ALIKE.format(name=apart))
+                raise not_alike(told, self._tells)
             self._tells = told
         count, alike, which = update.batch.values.shape[0], None, None
         if self._index > 1 and old_log_prob is None and returns is None and penalty is None:
@@ -430,7 +355,7 @@ class Scope:
         if alike is None:
             which = places_of(samples, count)
         if not self._count and not self._ordered and self._index <= LOOKED_AT:
-            self._look_at_order(update, samples, log_prob, advantages, old_log_prob)
+            self._ordered = looked_at(update, samples, log_prob, advantages, old_log_prob)
         self._step_done()
         self._empty = which is not None and not len(which)
         if self._empty:
@@ -466,27 +391,9 @@ class Scope:
             own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
             self._losses_told.append({name: number_of(one, name) for name, one in own.items() if one is not None})
         if gradient_norm is not None:
-            update.gradient_norms[self._count - 1] = _alone(gradient_norm)
+            update.gradient_norms[self._count - 1] = norm_of(gradient_norm)
         self._stepped = False
         self._at(PhaseKind.LOSS)
-
-    def _look_at_order(
-        self, update: PassingUpdate, samples: Any, log_prob: Any, advantages: Any, old_log_prob: Any
-    ) -> None:
-        """Of the first minibatch of an update. Raises `Misshapen`."""
-        batch = update.batch
-        assert batch is not None
-        which = places_of(samples, len(batch.values))
-        if not len(which):
-            return
-
-        def told(found: Any, name: str) -> Any:
-            return samples_of(found, name, "one for each sample", len(which))
-
-        now = Of(told(log_prob, "log_prob"), told(advantages, "advantages"))
-        old = None if old_log_prob is None else told(old_log_prob, "old_log_prob")
-        held = Of(batch.log_probs.numpy(), batch.advantages.numpy())
-        self._ordered = in_order(which, now, old, held, update.rollout.trained)
 
     def _leave_out(self) -> None:
         """A minibatch holds nothing."""
@@ -543,12 +450,6 @@ class Scope:
         """The run is over, by this error if there is one."""
         self._close(error)
 
-    def let_go(self, why: Cause) -> bool:
-        """Nothing more is told of its run, while the loop goes on. False: there is none yet."""
-        if self._watcher is not None:
-            self._watcher.close(cause=why)
-        return self._watcher is not None
-
     def _close(self, error: BaseException | None) -> None:
         if self._watcher is not None:
             self._watcher.close(error=error)
@@ -565,10 +466,3 @@ class Scope:
         if not self._stepped:
             self._stepped = True
             self._at(PhaseKind.STEP)
-
-
-def _alone(norm: Any) -> Tensor:
-    """[], as single precision has it."""
-    if isinstance(norm, Tensor) and norm.numel() == 1:
-        return norm.detach().clone().float().reshape(())
-    return torch.tensor(number_of(norm, "the norm of the gradient"))

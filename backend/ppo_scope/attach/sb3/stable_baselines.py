@@ -19,26 +19,25 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ppo_scope.attach import once
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.course import course
 from ppo_scope.attach.facts import Facts
-from ppo_scope.attach.late import Epoch, Kept, LateUpdate, without_graph
-from ppo_scope.attach.loop import Loop, clipping, drawing
-from ppo_scope.attach.record import Episode, Told
+from ppo_scope.attach.late import LateUpdate
+from ppo_scope.attach.loop import clipping, drawing
+from ppo_scope.attach.record import Episode
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.sb3.again import Outcome, Position
-from ppo_scope.attach.sb3.buffered import Buffered, is_of_a_library
+from ppo_scope.attach.sb3.buffered import Buffered
 from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
 from ppo_scope.attach.sb3.model_parts import Listening, env_of
 from ppo_scope.attach.sb3.model_settings import CHANGEABLE, ModelSettings
+from ppo_scope.attach.sb3.noting import NotingLoop
 from ppo_scope.attach.sb3.parts import parts_of, space_of
-from ppo_scope.attach.sb3.recurrent import RecurrentPolicy, answers_of, unpadded
+from ppo_scope.attach.sb3.recurrent import RecurrentPolicy
 from ppo_scope.attach.watcher import Watcher, guarded, say
-from ppo_scope.probes.record import Floats, PhaseKind
+from ppo_scope.probes.record import Floats
 from ppo_scope.probes.subject import Abilities
 from ppo_scope.wire.codes import ErrorCode, Refused
 
@@ -50,10 +49,6 @@ NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 NOT_KEPT = "Nobody looked when this update began, so where that was has not been kept. Step to the next one first."
 ENDED = "This model's run was ended on the page, so `learn` returns at once. ppo_scope.watch(model) begins another run."
-OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
-CHECKED = 16
-"""At every so many updates it is checked again that minibatches are cut from a library's buffer as is known here."""
-
 KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO", "sb3_contrib.RecurrentPPO"}
 
 
@@ -92,27 +87,18 @@ def why_not(model: Any) -> str | None:
     return REFUSED.format(what=f"a {type(model).__name__}" if what else "none", why="")
 
 
-class Watched(Loop):
+class Watched(NotingLoop):
     """A model, its record, and its hooks."""
 
     def __init__(self, model: Any, url: str | None, paused: bool) -> None:
-        super().__init__()
-        self._model = model
+        super().__init__(model)
         self._ends: list[tuple[int, Floats, list[int]]] = []  # steps with an end in them: R, which rows were truncated
         self._ended: list[Episode] = []
-        self._order = np.zeros(0, np.int64)  # of an epoch, among the samples of its buffer
-        self._places = np.zeros(0, np.int64)  # of the samples of its buffer, among ours
         self._steps: Any = None  # the hook of its optimizer, which only a loop that is looked at closely needs
-        self._as_collected = False  # minibatches of the update at hand bring what the rollout has
-        self._kept: list[Kept] = []  # of the minibatches of the epoch at hand
-        self._found: Kept | None = None  # of the minibatch at hand, until it is noted
-        self._sure = False  # of the order in which minibatches are cut
-        self._count = 0  # of the update's
         self._train: Callable[[], None] = lambda: None
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
         # Steps before the latest `learn`, which may count from 0 again, and those that it has made.
         self._learned = (0, 0)
-        self._recurrent = hasattr(model, "_last_lstm_states")
         parts = parts_of(model.observation_space)
         self.policy: ForeignPolicy = (RecurrentPolicy if self._recurrent else ForeignPolicy)(
             model.policy, model.action_space, parts
@@ -348,87 +334,6 @@ class Watched(Loop):
             data, number = next(minibatches, None), number + 1
         if perf_counter() >= self.watcher.next_look:
             self._end_epoch()
-
-    @guarded
-    def _begin_epoch(self, drawn: list[Any]) -> None:
-        buffer = self._model.rollout_buffer
-        count = buffer.buffer_size * buffer.n_envs
-        if len(drawn) != 1 or np.shape(drawn[0]) != (() if self._recurrent else (count,)):
-            raise RuntimeError(OTHER_ORDER)
-        if len(self._places) != count:  # its samples are environment by environment, ours step by step
-            self._places = np.ascontiguousarray(np.arange(count).reshape(buffer.buffer_size, buffer.n_envs).T).ravel()
-        self._order = np.roll(np.arange(count), -drawn[0]) if self._recurrent else drawn[0]
-        self._within = self._within[0] + 1, 0
-        self._expect(self._within[0])
-
-    @guarded
-    def _judged(self) -> None:
-        """The loss of a minibatch is about to be made of what was found, and somebody may look at it."""
-        self._take_found()
-        self._at(PhaseKind.LOSS)
-
-    @guarded
-    def _note(self) -> None:
-        """What was found is to be noted by now."""
-        self._take_found()
-
-    def _take_found(self) -> None:
-        """Values, log-probabilities and entropies of a minibatch become part of the record."""
-        found, self._found = self._found, None
-        if found is None:
-            return
-        self._count += 1
-        kept = answers_of(self._data, found) if self._recurrent else without_graph(found)
-        if self._as_collected:
-            self._kept.append(kept)
-        else:
-            self._judged_at_first(kept)
-
-    @guarded
-    def _differentiated(self, norm: Tensor) -> None:
-        """The gradient is there: at full speed its minibatch is noted now, so that there is but one hook for both."""
-        self._take_found()
-        if (update := self._update) is not None and self._count:
-            update.gradient_norms.setdefault(self._count - 1, norm)
-            if perf_counter() >= self.watcher.next_look:
-                self._at(PhaseKind.GRADIENT)
-
-    def _judged_at_first(self, kept: Kept) -> None:
-        """An update's first minibatch, or any where they bring something else than the rollout has."""
-        update = self._update
-        assert isinstance(update, LateUpdate)
-        if self._count == 1:
-            self._about_to_step()
-        data: Any = unpadded(self._data) if self._recurrent else self._data
-        start = (self._within[1] - 1) * self._size
-        samples = self._places[self._order[start : start + len(data.old_log_prob)]]
-        if self._count == 1 and self._brings_what_it_has(update, data, samples):
-            self._as_collected = True
-            self._expect(self._within[0])
-            self._kept.append(kept)
-        else:
-            update.told.append(Told(self._within[0], samples, data, kept))
-
-    def _expect(self, epoch: int) -> None:
-        """Minibatches that bring what the rollout has."""
-        if self._as_collected and isinstance(self._update, LateUpdate):
-            self._kept = []
-            self._update.epochs.append(Epoch(epoch, self._order, self._places, self._size, self._kept))
-
-    def _brings_what_it_has(self, update: LateUpdate, data: Any, samples: NDArray[np.int64]) -> bool:
-        """Whether an update's first minibatch holds these samples of the rollout, and nothing else than that has."""
-        arrays, library = update.source[1], is_of_a_library(self._model.rollout_buffer)
-        if library and self._sure and update.index % CHECKED:
-            return True
-        columns = [(arrays.log_probs, data.old_log_prob)]
-        if not library:  # else they are taken by the same places
-            columns += [(arrays.advantages, data.advantages), (arrays.values, data.old_values)]
-            columns += [(arrays.returns, data.returns)]
-        alike = [np.array_equal(held.reshape(-1)[samples], one.cpu().numpy()) for held, one in columns]
-        if not alike[0]:
-            raise RuntimeError(OTHER_ORDER)
-        self._sure = True
-        return all(alike)
 
     def _ended_by_train(self) -> None:
         update = self._update

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from math import nan, prod
+from math import prod
 from time import perf_counter
 from typing import Any
 
@@ -19,11 +19,10 @@ from torch import Tensor
 from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.called import HALF
 from ppo_scope.attach.connecting.server import server_of
-from ppo_scope.attach.course import course, has_gradient
+from ppo_scope.attach.course import has_gradient
 from ppo_scope.attach.facts import as_read
-from ppo_scope.attach.late import Brief, LateUpdate
-from ppo_scope.attach.loop import Loop
-from ppo_scope.attach.ranks import Ranks, rank_here
+from ppo_scope.attach.late import Brief
+from ppo_scope.attach.ranks import Ranks
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
@@ -37,25 +36,20 @@ from ppo_scope.attach.single_file.named import (
     found_in,
     is_too_far,
     layout_of,
-    leaks_in,
     learner_in,
     rough_of,
 )
 from ppo_scope.attach.single_file.optimizers import Several, moves, optimizers_in, reaches, set_alpha
 from ppo_scope.attach.single_file.proven_loss import ProvenLoss
+from ppo_scope.attach.single_file.proving import ProvingLoop, is_looked_at
 from ppo_scope.attach.single_file.remembering import RememberingAgent
-from ppo_scope.attach.single_file.scripted import Scripted, ScriptForm
+from ppo_scope.attach.single_file.update import update_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
 CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "max_grad_norm", "target_kl")
-ROLLED = ("rewards", np.float32), ("dones", np.bool_)
-"""What a rollout has of every step."""
 BOTH = ("log_prob", "value")
 """What a minibatch is known by."""
-CHECKED = 16
-"""At so many updates, and then at every so many, it is checked again whether the variables mean what they are called,
-and whenever somebody looks."""
 LONGER = (
     "another minibatch has come after the {minibatches} that an update has by update_epochs of args, which is "
     "{epochs}, so that it is not known where it ends"
@@ -64,16 +58,9 @@ BY_HALVES = (
     "at one backward {new} is another one than at the one before, and {old} is not: both have to be there when the "
     "first term of a minibatch's loss is differentiated"
 )
-CAPPED = (
-    "In update {index} samples with Â < 0 have gone as far as a second clip, at c = {cap:g} (dual clip): it is found "
-    "from the loss, and shown from this update on."
-)
-ANOTHER_CAP = "In update {index} c of the dual clip is {cap:g}, and was {before:g}: it is shown so from this update on."
-UNCAPPED = "In update {index} samples have gone beyond c = {before:g} of the dual clip: it is not there any more."
-ANOTHER = "From update {index} on, {why}: nothing more is shown, and the training goes on."
 
 
-class NamedLoop(Loop):
+class NamedLoop(ProvingLoop):
     """The loop of such a script."""
 
     def __init__(
@@ -100,14 +87,10 @@ class NamedLoop(Loop):
         Raises:
             Unlike: it is not what it looks like.
         """
-        super().__init__()
-        self._ranks, self._reports = ranks, rank_here() == 0
         self._optimizers = optimizers_in(found.variables)
-        self.loss = ProvenLoss(found, loss, alpha_of(found, self.optimizer), coefficients)
-        """What it is made with, and how."""
-        self.found = found
-        """Its variables, at the latest minibatch."""
-        self._told_losses: list[Tensor] = []  # L of each minibatch of the update, as the script has it
+        proven = ProvenLoss(found, loss, alpha_of(found, self.optimizer), coefficients)
+        super().__init__(found, proven, 0 if waited is None else 1)
+        self._ranks = ranks
         self._advantages: Tensor | None = None  # of the latest update
         self._first_to_step: Any = None  # of the optimizers, in the update under way
         self._steps, self._steps_each = 0, max(1, len(self._optimizers))  # of the latest minibatch, and of a whole one
@@ -119,13 +102,9 @@ class NamedLoop(Loop):
         self._over = True
         self._held: tuple[Tensor, ...] = ()  # log π and V of the latest minibatch, so that nothing else lies there
         self._cut: set[tuple[int, ...]] = set()  # which weights' gradients were limited in it
-        self._count = 0  # of minibatches in this update, and in each of its epochs
+        self._per_epoch = 1  # minibatches
         self._brief: list[Brief] = []  # the update's; so the norms
         self._norms: dict[int, Tensor] = {}
-        self._per_epoch = 1
-        self._to_check: set[int] = set()  # by their number in this update: those whose loss is looked at again
-        self._checked = False  # an update was
-        self._proves = False  # the one under way is
         self._whole = -1  # minibatches of an epoch as large as the first, where the samples make a smaller one besides
         self._changed: tuple[str, ...] = ()  # from the next update on
         args = found["args"]
@@ -141,8 +120,7 @@ class NamedLoop(Loop):
         seen = found["observations"]
         self.observation = str(space) if space is not None else f"arrays of shape {tuple(seen.shape[1:])}"
         self.is_image = seen.ndim == 4
-        self.steps, self._index = (0, 0) if waited is None else (waited.steps, 1)
-        self._first_index = self._index + 1
+        self.steps = 0 if waited is None else waited.steps
         alpha = bool(self._optimizers) and not self.loss.facts.anneal_learning_rate
         changeable = [name for name in CHANGEABLE if name not in self.loss.unsaid and found.settings.takes(name)]
         beta = self.loss.beta_called is not None and can_be_set(found["args"], self.loss.beta_called)
@@ -159,11 +137,6 @@ class NamedLoop(Loop):
             quiet=not self._reports,
             unnamed=(*self.loss.unsaid, *(["ratio_cap"] if self.loss.facts.ratio_cap is None else [])),
         )
-
-    @property
-    def index(self) -> int:
-        """Of the latest update that has begun."""
-        return self._index
 
     @property
     def optimizer(self) -> Any:
@@ -330,60 +303,6 @@ class NamedLoop(Loop):
         """Whether minibatches of the update under way have not come. A GradScaler may leave out the last one's step."""
         return self._count < self._per_epoch * self.loss.facts.epochs
 
-    def _lose(self, why: str) -> None:
-        sentence = ANOTHER.format(index=self._index, why=why)
-        say(sentence)
-        self.watcher.close(cause={"summary": sentence})
-
-    def _is_still_like_it(self, found: Found, loss: Tensor) -> bool:
-        """Whether a later minibatch of the update is what it is taken for, too."""
-        self._to_check -= {self._count}
-        try:
-            self.loss.prove_again(found, loss)
-        except Unlike as why:
-            self._lose(str(why))
-            return False
-        self._cap_is_known()
-        return True
-
-    @guarded
-    def _compare_coefficients(self) -> None:
-        """Whether what was differentiated one by one came to what the update is shown with."""
-        if (why := self.loss.differs()) is not None:
-            self._lose(why)
-
-    @guarded
-    def _compare_losses(self) -> None:
-        """Whether all minibatches of the update had the loss that it is shown with."""
-        update, rough = self._update, rough_of(self.found["log_prob"])
-        if not isinstance(update, LateUpdate) or rough or not (self._proves and self.loss.sound):
-            return
-        if not (is_looked_at(self._index) or self.watcher.stepped):  # it takes more than a millisecond
-            return
-        told = torch.stack(self._told_losses).double().tolist()
-        if self._index == self._first_index:  # how many losses make a minibatch is known when the first is over
-            told[0] = nan
-        try:
-            self.loss.compare(update, told, self.found)
-        except Unlike as why:
-            self._lose(str(why))
-            return
-        self._cap_is_known()
-
-    def _cap_is_known(self) -> None:
-        """Samples may have told another c: the update under way is made with it, too."""
-        update, cap = self._update, self.loss.facts.ratio_cap
-        if update is None or cap == (before := update.settings.ratio_cap):
-            return
-        say(
-            (CAPPED if before is None else UNCAPPED if cap is None else ANOTHER_CAP).format(
-                index=self._index, cap=cap, before=before
-            )
-        )
-        update.turns_out(self.loss.facts)
-        if self._reports:
-            self.watcher.changed("ratio_cap", before, cap, self._index)
-
     def _count_anew(self, found: Found) -> None:
         """An epoch has come to what is left of its samples: to a smaller minibatch, or to the next epoch."""
         update = self._update
@@ -415,35 +334,18 @@ class NamedLoop(Loop):
             self._lose(str(why))
             return
         self._log_probs, self._version = found["log_probs"], version_of(found["log_probs"])
-        layout = layout_of(found)
-        rewards, starts = (taken(found[name], kind).reshape(layout) for name, kind in ROLLED)
-        ends = np.concatenate([starts[1:], taken(found["next_done"], np.bool_).reshape(1, -1)])
-        cut, ended = self._acting.rollout(rewards, ends, self.steps)
-        self.steps += rewards.size
-        decays = [nan if one is None else one for one in (facts.discount, facts.gae_lambda)]
-        form = ScriptForm(self.policy.discrete, prod(decays))
-        remembers = isinstance(self.policy, RememberingAgent)
-        source = form, Scripted.of(found, ends, cut, remembers=remembers)
-        alpha = float("nan") if facts.learning_rate is None else facts.learning_rate
-        judged = self.policy.outputs_at if self.distribution is not None else None
-        update = LateUpdate(self._index, facts, alpha, self.policy.theta(), source, ended, judged)
-        update.size = len(found["samples"])
+        update = update_of(found, facts, self._index, self._acting, self.policy, self.steps)
         update.known["log_probs_anew"] = float(found["advantages"] is self._advantages)
         self._advantages, self._first_to_step = found["advantages"], None
-        update.known |= {**leaks_in(found), "cuts_ignored": float(self._acting.ignored)}
-        if rough_of(found["log_prob"]):
-            update.known["log_prob_of_halves"] = 1.0
-        if (late := self._acting.resets_late) is not None:
-            update.known["reset_steps"] = float(np.count_nonzero(starts)) if late else 0.0
-        args = found["args"]
+        samples = prod(layout_of(found))
+        self.steps += samples
         self._count, self._per_epoch = 0, facts.minibatches
         looks_again = checked and often and self.loss.sound  # it takes more than a millisecond
         self._to_check = {self._per_epoch, self._per_epoch * facts.epochs} if looks_again else set()
-        self._whole = -1 if self.loss.drops or not rewards.size % update.size else facts.minibatches - 1
+        self._whole = -1 if self.loss.drops or not samples % update.size else facts.minibatches - 1
         self._brief, self._norms, self._told_losses = update.brief, update.gradient_norms, []
-        update.known |= course(self.steps, getattr(args, "total_timesteps", None), getattr(args, "learning_rate", None))
         self._over = False
-        self._begin(update, ended)
+        self._begin(update, update.episodes)
         self._about_to_step()
 
     def _take_changes(self) -> None:
@@ -460,11 +362,6 @@ class NamedLoop(Loop):
             else:
                 self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)
-
-
-def is_looked_at(index: int) -> bool:
-    """Whether the whole of this update is, whoever looks."""
-    return index <= CHECKED or index % CHECKED == 1
 
 
 def version_of(array: Any) -> int:
