@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,27 +65,32 @@ def steps_of(moment: Moment) -> int:
     return int(np.count_nonzero(moment.seen.trained.any(axis=1))) - ended_before
 
 
-def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Row:
-    """By name; what is not defined for this loop is left out. `told_loss`: its own, at the last minibatch."""
+def of_the_loop(moment: Moment, batch: Batch, told_loss: float) -> tuple[Callable[[], Row], ...]:
+    """What finds them, by name; what is not defined for this loop is left out. `told_loss`: its own, at the last
+    minibatch.
+    """
     seen = moment.seen
     if seen is None:
-        return {}
-    return {
-        "steps_taken": float(len(moment.update.minibatches)),
-        "steps_made": float(steps_of(moment)),
-        **_order(moment, seen),
-        **_far_out(seen, clip_edges(moment.update.settings).cap),
-        **_held_values(moment, batch, seen),
-        **_bootstraps(moment, batch),
-        **of_the_estimate(moment, batch, seen),
-        **_without_advantage(moment),
-        **of_the_used(moment, batch, seen),
-        **of_the_weights(moment),
-        **of_the_outputs(moment, batch),
-        **of_the_losses(moment, batch, seen, told_loss),
-        **_statistics(moment),
-        **_first_ratio(moment, batch, seen),
-    }
+        return ()
+    return (
+        partial(_count, moment),
+        partial(_order, moment, seen),
+        partial(_far_out, seen, clip_edges(moment.update.settings).cap),
+        partial(_held_values, moment, batch, seen),
+        partial(_bootstraps, moment, batch),
+        partial(of_the_estimate, moment, batch, seen),
+        partial(_without_advantage, moment),
+        partial(of_the_used, moment, batch, seen),
+        partial(of_the_weights, moment),
+        partial(of_the_outputs, moment, batch),
+        partial(of_the_losses, moment, batch, seen, told_loss),
+        partial(_statistics, moment),
+        partial(_first_ratio, moment, batch, seen),
+    )
+
+
+def _count(moment: Moment) -> Row:
+    return {"steps_taken": float(len(moment.update.minibatches)), "steps_made": float(steps_of(moment))}
 
 
 def _order(moment: Moment, seen: Minibatches) -> Row:
