@@ -19,7 +19,7 @@ from ppo_scope.diagnosis.indicators_used import of_the_used, of_the_weights
 from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
 from ppo_scope.diagnosis.told_loss import of_the_losses
 from ppo_scope.ppo.engine import clip_edges
-from ppo_scope.probes.measurement import rms, variance_of
+from ppo_scope.probes.measurement import median, rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import first_ratio
@@ -151,7 +151,7 @@ def _held_values(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     return {
         "value_clip_range": limit,
         "values_held": np.count_nonzero(held) / len(held),
-        "value_clips_off": float(np.median(np.abs(targets - old))) / limit,
+        "value_clips_off": median(np.abs(targets - old)) / limit,
     }
 
 
@@ -182,8 +182,8 @@ def _bootstraps(moment: Moment, batch: Batch) -> Row:
     # Where V hardly changes from step to step, or is next to nothing, one cannot be told from another.
     gained = np.diff(values, axis=0)
     steps, latest = gained[goes_on], gained[goes_on & cut[1:]]
-    varies = goes_on.any() and float(np.median(np.abs(steps))) > 10 * near
-    told_apart = varies and float(np.median(np.abs(values[cut]))) > 10 * near
+    varies = goes_on.any() and median(np.abs(steps)) > 10 * near
+    told_apart = varies and median(np.abs(values[cut])) > 10 * near
     if not told_apart:
         return {"cut_episodes": 0.0}
     leads_on = ~np.isnan(after[cut])
