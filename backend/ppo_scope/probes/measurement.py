@@ -65,7 +65,7 @@ def evenly(count: int, most: int) -> NDArray[np.int64]:
 
 
 def median(values: NDArray[np.float64]) -> float:
-    """As `np.median` of numbers in a row, to the bit, in a third of the time; NaN where one of them is."""
+    """As `np.median` of numbers in a row, but for the sign of 0, in a third of the time; NaN where one of them is."""
     ordered, middle = np.sort(values), len(values) // 2
     if math.isnan(ordered[-1]):
         return math.nan
