@@ -1,7 +1,7 @@
 """Several moments measured in step: each the first part, then each the second. To the bits of one after the other.
 
 What a moment takes is some thousand short calls, whose code is larger than what a processor keeps at hand. Fetched
-once for all of them, it takes a fifth less of the time (docs/benchmarks/measuring.md).
+once for all of them, it takes a sixth less of the time (docs/benchmarks/measuring.md).
 """
 
 from __future__ import annotations
