@@ -1,5 +1,7 @@
 """Histograms in one pass, and sums in NumPy's own order: the same counts and the same bits as the plain way."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from ppo_scope.ppo.phases import PhaseKind
 from ppo_scope.probes import probes
 from ppo_scope.probes.cost import Budget
-from ppo_scope.probes.measurement import BINS, bin_of, counted, counted_by, variance_of
+from ppo_scope.probes.measurement import BINS, bin_of, counted, counted_by, evenly, median, variance_of
 from ppo_scope.probes.minibatches import quantiles
 from ppo_scope.probes.probes import measure, row_values
 from tests.moments import moment_at
@@ -95,3 +97,17 @@ def test_probes_of_an_update_that_is_not_finite_find_what_is_there(make, env, un
     found = measure(moment, ALL, budget)
     assert budget.failed == {}
     assert found.arrays["advantage_counts"].sum() == np.count_nonzero(moment.covered) - 1
+
+
+@given(st.lists(st.floats(width=32), min_size=1, max_size=40), st.sampled_from([np.float32, np.float64]))
+def test_a_median_is_that_of_numpy(values, dtype):
+    found = np.array(values, dtype)
+    with np.errstate(all="ignore"):
+        made, expected = median(found), float(np.median(found))
+    assert made == expected or (math.isnan(made) and math.isnan(expected))
+
+
+def test_places_that_are_kept_are_nobodys_to_write_to():
+    assert evenly(10, 4).tolist() == [0, 3, 6, 9] and evenly(3, 4).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="read-only"):
+        evenly(10, 4)[0] = 1

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.diagnosis.judging import Row
+from ppo_scope.probes.measurement import variance_of
 
 EPISODES, UPDATES = 20, 5
 """A stretch has so many of either: short episodes come by the dozen in one update, and long ones are rare."""
@@ -41,7 +42,7 @@ class Stretch:
     @property
     def mean(self) -> float:
         """Of its episodes."""
-        return float(self.returns.mean())
+        return float(np.add.reduce(self.returns)) / len(self.returns)  # np.mean takes thrice as long for the same
 
     @property
     def whole(self) -> bool:
@@ -95,13 +96,14 @@ class Fall:
     def _compared(self, start: Stretch, best: Stretch, latest: Stretch) -> Row:
         middle = (best.mean + latest.mean) / 2
         lost, gained = best.mean - latest.mean, best.mean - start.mean
-        scatter = math.sqrt((float(best.returns.var()) + float(latest.returns.var())) / 2)
+        then, now = variance_of(best.returns), variance_of(latest.returns)
+        scatter = math.sqrt((then + now) / 2)
         found = {
             "fall_kept": 1 - lost / gained if gained > scatter else math.nan,
             "return_then": best.mean,
             "return_now": latest.mean,
-            "return_then_scatter": float(best.returns.std()),
-            "return_now_scatter": float(latest.returns.std()),
+            "return_then_scatter": math.sqrt(then),
+            "return_now_scatter": math.sqrt(now),
             "return_then_first": float(best.first),
             "return_then_last": float(best.last),
             "return_now_first": float(latest.first),

@@ -14,7 +14,7 @@ from ppo_scope.diagnosis.checks import CHECKS, NOT_FINITE, NOT_FINITE_GIVEN
 from ppo_scope.diagnosis.checks_steps import RAISED
 from ppo_scope.diagnosis.ends import Ends
 from ppo_scope.diagnosis.fall import Fall
-from ppo_scope.diagnosis.indicators import indicators
+from ppo_scope.diagnosis.indicators import indicators_in_steps
 from ppo_scope.diagnosis.judging import SEVERITIES, Check, Found, Row, Unknown, Verdict, last, with_powers
 from ppo_scope.diagnosis.paid import Paid
 from ppo_scope.diagnosis.progress import Progress
@@ -23,6 +23,7 @@ from ppo_scope.ppo.adam import EPS
 from ppo_scope.ppo.finite import NotFiniteError, NotFiniteGivenError
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.steps import Steps, alone
 
 LOOK_BACK = 20
 """Updates that are remembered."""
@@ -83,7 +84,8 @@ class Health:
         self._verdicts: dict[str, Verdict] = {check.name: check.look([]) for check in CHECKS}
         self._not_finite: Finding | None = None
         self._begun: Row = {}  # what may be raised, as it was in the first update
-        self._before: tuple[list[Row], Progress, Fall, list[Span]] = ([], Progress(), Fall(), [])
+        self._before: tuple[list[Row], Progress, Fall] = ([], Progress(), Fall())
+        self._spans_before: list[Span] = []
         self._ends_before, self._paid_before = Ends(), Paid()
         self._pickled: dict[float, tuple[Row, bytes]] = {}  # by their update
 
@@ -105,27 +107,48 @@ class Health:
 
     def take_in(self, moment: Moment, row: Row) -> None:
         """An update has ended, with these scalars."""
-        rollout = moment.update.rollout
-        returns = [episode.episodic_return for episode in rollout.episodes]
-        self._ends_before, self._paid_before = copy(self._ends), copy(self._paid)
-        found = indicators(moment, row.get("adam_epsilon", EPS), row.get("told_loss", math.nan))
-        found |= {**self._ends.take_in(rollout), **self._paid.take_in(rollout)}
-        self.take_row(moment.update.index, {**row, **found}, returns)
+        self.take_in_all([(moment, alone(with_indicators(moment, row)))])
+
+    def take_in_all(self, ended: Sequence[tuple[Moment, Row]]) -> None:
+        """Updates have, one after the other: with scalars and indicators."""
+        histories = []
+        for moment, row in ended:
+            rollout = moment.update.rollout
+            self._ends_before, self._paid_before = copy(self._ends), copy(self._paid)
+            row = {**row, **self._ends.take_in(rollout), **self._paid.take_in(rollout)}
+            returns = [episode.episodic_return for episode in rollout.episodes]
+            histories.append(self._remembered(moment.update.index, row, returns))
+        self._judge(histories)
 
     def take_row(self, update: int, row: Row, returns: Sequence[float] = ()) -> None:
-        """The same, with all that the checks look at, and what the episodes returned that ended in it."""
-        self._before = list(self._rows), copy(self._progress), copy(self._fall), list(self._spans)
+        """One has, with all that the checks look at, and what the episodes returned that ended in it."""
+        self._judge([self._remembered(update, row, returns)])
+
+    def _remembered(self, update: int, row: Row, returns: Sequence[float]) -> list[Row]:
+        """The rows up to this one, with what it is beside all before."""
+        self._before = list(self._rows), copy(self._progress), copy(self._fall)
         self._begun = self._begun or {f"begun_{name}": row.get(name, math.nan) for name, *_ in RAISED}
         row = {**row, "update": update, **self._begun, **self._fall.take_in(update, returns)}
         self._rows.append({**row, **self._progress.take_in(row)})
         self._not_finite = None
-        rows = list(self._rows)
-        self._verdicts = {check.name: check.look(rows) for check in CHECKS}
+        return list(self._rows)
+
+    def _judge(self, histories: Sequence[list[Row]]) -> None:
+        """Hold the checks against the rows up to each of some updates: each check against all of them, in step."""
+        by_check = [[check.look(rows) for rows in histories] for check in CHECKS]
+        for rows, verdicts in zip(histories, zip(*by_check, strict=True), strict=True):
+            self._verdicts = {check.name: verdict for check, verdict in zip(CHECKS, verdicts, strict=True)}
+            self._spans_before = list(self._spans)
+            self._note_all(rows)
+
+    def _note_all(self, rows: list[Row]) -> None:
+        """What is told of after the latest of these rows, and what no more."""
+        update = int(rows[-1]["update"])
         for check in CHECKS:
             verdict = self._verdicts[check.name]
             if isinstance(verdict, Found):
                 seen = verdict.latest or update
-                severity = self._severity(check, verdict)
+                severity = _severity(check, verdict, rows)
                 told = verdict.cause, verdict.remedy, verdict.setting
                 since = verdict.since or seen
                 self._note(Span(check.name, severity, since, seen, update, summary=verdict.summary, told_cause=told))
@@ -136,7 +159,8 @@ class Health:
 
     def amend(self, moment: Moment, row: Row) -> None:
         """The latest update has been made anew."""
-        rows, self._progress, self._fall, self._spans = self._before
+        rows, self._progress, self._fall = self._before
+        self._spans = self._spans_before
         self._ends, self._paid = self._ends_before, self._paid_before
         self._rows = deque(rows, LOOK_BACK)
         self._begun = self._begun if rows else {}
@@ -213,7 +237,7 @@ class Health:
             check
             for check in CHECKS
             if isinstance(verdict := self._verdicts[check.name], Found)
-            and SEVERITIES.index(self._severity(check, verdict)) <= SEVERITIES.index(check.severity)
+            and SEVERITIES.index(_severity(check, verdict, self._rows)) <= SEVERITIES.index(check.severity)
         ]
         return {
             name: Unknown(f"cannot be judged while “{check.title}” stands")
@@ -246,16 +270,10 @@ class Health:
             remedy, setting = verdict.remedy, verdict.setting
         span = self._open(check.name)
         since = span.since if span is not None else 0
-        severity = self._severity(check, verdict)
+        severity = _severity(check, verdict, self._rows)
         cause = (verdict.cause or check.cause) + self._began_after(check, since, severity)
         summary, cause = with_powers(verdict.summary), with_powers(cause)
         return Finding(check.name, check.title, severity, summary, cause, remedy, setting, since)
-
-    def _severity(self, check: Check, verdict: Found) -> str:
-        """What keeps a run from learning well is a note while its return is at its best, or as high as it should be."""
-        severity = verdict.severity or check.severity
-        well = check.excused and last(list(self._rows), "at_best")
-        return "note" if severity == "warning" and well else severity
 
     def _began_after(self, check: Check, since: int, severity: str) -> str:
         """A cause that has passed meanwhile, in words; not one that is among the findings still."""
@@ -277,6 +295,20 @@ class Health:
                 self._spans[index] = replace(now, severity=gravest, since=span.since, told_cause=told)
                 return
         self._spans = [*self._spans, now][-MAX_HISTORY:]
+
+
+def with_indicators(moment: Moment, row: Row) -> Steps[Row]:
+    """The scalars of an update, and all else that the checks look at of it by itself."""
+    epsilon, told_loss = row.get("adam_epsilon", EPS), row.get("told_loss", math.nan)
+    found = yield from indicators_in_steps(moment, epsilon, told_loss)
+    return {**row, **found}
+
+
+def _severity(check: Check, verdict: Found, rows: Sequence[Row]) -> str:
+    """What keeps a run from learning well is a note while its return is at its best, or as high as it should be."""
+    severity = verdict.severity or check.severity
+    well = check.excused and last(rows, "at_best")
+    return "note" if severity == "warning" and well else severity
 
 
 def _tightened(remedy: str) -> str:

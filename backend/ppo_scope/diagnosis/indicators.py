@@ -6,7 +6,8 @@ All of it is taken at every update, so all of it is cheap: a few hundred samples
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from ppo_scope.probes.facts import Facts
 from ppo_scope.probes.measurement import evenly, rms, variance_of
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.record import Batch, Floats, PhaseKind
+from ppo_scope.probes.steps import Steps, alone
 from ppo_scope.probes.subject import Distribution
 
 SATURATED = 0.99
@@ -44,6 +46,11 @@ def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = mat
 
     `told_loss`: what the loop's own loss came to at the last minibatch, where it tells that.
     """
+    return alone(indicators_in_steps(moment, adam_epsilon, told_loss))
+
+
+def indicators_in_steps(moment: Moment, adam_epsilon: float, told_loss: float) -> Steps[Row]:
+    """The same, beside those of other updates."""
     batch = moment.batch
     if moment.phase.kind is not PhaseKind.UPDATE or batch is None or not moment.trained.any():
         return {}
@@ -52,20 +59,23 @@ def indicators(moment: Moment, adam_epsilon: float = EPS, told_loss: float = mat
         return {**_settings(moment.update.settings), **broken}
     chosen = moment.places
     chosen = chosen[evenly(len(chosen), JUDGED)]
-    return {
-        **broken,
-        **_settings(moment.update.settings),
-        "samples": float(np.count_nonzero(moment.trained)),
-        **_episodes(moment),
-        **_critic(moment, batch, chosen),
-        **(_exploration(moment, chosen) or _told_entropy(moment, batch)),
-        **_actions(moment, chosen),
-        **_forbidden(moment),
-        **_observations(moment, batch, chosen),
-        **_steps(moment, adam_epsilon),
-        **_bonus(moment),
-        **of_the_loop(moment, batch, told_loss),
-    }
+    found = {**broken, **_settings(moment.update.settings), "samples": float(np.count_nonzero(moment.trained))}
+    yield
+    looks: tuple[Callable[[], Row], ...] = (
+        partial(_episodes, moment),
+        partial(_critic, moment, batch, chosen),
+        lambda: _exploration(moment, chosen) or _told_entropy(moment, batch),
+        partial(_actions, moment, chosen),
+        partial(_forbidden, moment),
+        partial(_observations, moment, batch, chosen),
+        partial(_steps, moment, adam_epsilon),
+        partial(_bonus, moment),
+        *of_the_loop(moment, batch, told_loss),
+    )
+    for look in looks:
+        found |= look()
+        yield
+    return found
 
 
 def _settings(settings: Facts) -> Row:

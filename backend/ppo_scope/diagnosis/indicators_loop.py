@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from ppo_scope.diagnosis.indicators_used import of_the_used, of_the_weights
 from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
 from ppo_scope.diagnosis.told_loss import of_the_losses
 from ppo_scope.ppo.engine import clip_edges
-from ppo_scope.probes.measurement import rms, variance_of
+from ppo_scope.probes.measurement import median, rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import first_ratio
@@ -63,27 +65,32 @@ def steps_of(moment: Moment) -> int:
     return int(np.count_nonzero(moment.seen.trained.any(axis=1))) - ended_before
 
 
-def of_the_loop(moment: Moment, batch: Batch, told_loss: float = math.nan) -> Row:
-    """By name; what is not defined for this loop is left out. `told_loss`: its own, at the last minibatch."""
+def of_the_loop(moment: Moment, batch: Batch, told_loss: float) -> tuple[Callable[[], Row], ...]:
+    """What finds them, by name; what is not defined for this loop is left out. `told_loss`: its own, at the last
+    minibatch.
+    """
     seen = moment.seen
     if seen is None:
-        return {}
-    return {
-        "steps_taken": float(len(moment.update.minibatches)),
-        "steps_made": float(steps_of(moment)),
-        **_order(moment, seen),
-        **_far_out(seen, clip_edges(moment.update.settings).cap),
-        **_held_values(moment, batch, seen),
-        **_bootstraps(moment, batch),
-        **of_the_estimate(moment, batch, seen),
-        **_without_advantage(moment),
-        **of_the_used(moment, batch, seen),
-        **of_the_weights(moment),
-        **of_the_outputs(moment, batch),
-        **of_the_losses(moment, batch, seen, told_loss),
-        **_statistics(moment),
-        **_first_ratio(moment, batch, seen),
-    }
+        return ()
+    return (
+        partial(_count, moment),
+        partial(_order, moment, seen),
+        partial(_far_out, seen, clip_edges(moment.update.settings).cap),
+        partial(_held_values, moment, batch, seen),
+        partial(_bootstraps, moment, batch),
+        partial(of_the_estimate, moment, batch, seen),
+        partial(_without_advantage, moment),
+        partial(of_the_used, moment, batch, seen),
+        partial(of_the_weights, moment),
+        partial(of_the_outputs, moment, batch),
+        partial(of_the_losses, moment, batch, seen, told_loss),
+        partial(_statistics, moment),
+        partial(_first_ratio, moment, batch, seen),
+    )
+
+
+def _count(moment: Moment) -> Row:
+    return {"steps_taken": float(len(moment.update.minibatches)), "steps_made": float(steps_of(moment))}
 
 
 def _order(moment: Moment, seen: Minibatches) -> Row:
@@ -144,7 +151,7 @@ def _held_values(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     return {
         "value_clip_range": limit,
         "values_held": np.count_nonzero(held) / len(held),
-        "value_clips_off": float(np.median(np.abs(targets - old))) / limit,
+        "value_clips_off": median(np.abs(targets - old)) / limit,
     }
 
 
@@ -175,8 +182,8 @@ def _bootstraps(moment: Moment, batch: Batch) -> Row:
     # Where V hardly changes from step to step, or is next to nothing, one cannot be told from another.
     gained = np.diff(values, axis=0)
     steps, latest = gained[goes_on], gained[goes_on & cut[1:]]
-    varies = goes_on.any() and float(np.median(np.abs(steps))) > 10 * near
-    told_apart = varies and float(np.median(np.abs(values[cut]))) > 10 * near
+    varies = goes_on.any() and median(np.abs(steps)) > 10 * near
+    told_apart = varies and median(np.abs(values[cut])) > 10 * near
     if not told_apart:
         return {"cut_episodes": 0.0}
     leads_on = ~np.isnan(after[cut])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Context
 
@@ -120,7 +120,7 @@ class Check:
         return bool(values) and not any(map(math.isfinite, values))
 
 
-def last(rows: list[Row], name: str) -> float:
+def last(rows: Sequence[Row], name: str) -> float:
     """The value of the latest update; NaN where there is none."""
     return rows[-1].get(name, math.nan) if rows else math.nan
 

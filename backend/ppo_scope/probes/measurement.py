@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,9 +56,20 @@ def spread(values: Array, mean: float) -> float:
     return float(np.add.reduce(np.multiply(away, away, out=away)))
 
 
+@functools.lru_cache(16)
 def evenly(count: int, most: int) -> NDArray[np.int64]:
-    """So many of `count` places, as far apart as may be; all of them where they are no more."""
-    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)
+    """So many of `count` places, as far apart as may be; all of them where they are no more. Not to be written to."""
+    places = np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)
+    places.flags.writeable = False
+    return places
+
+
+def median(values: NDArray[np.float64]) -> float:
+    """As `np.median` of numbers in a row, but for the sign of 0, in a third of the time; NaN where one of them is."""
+    ordered, middle = np.sort(values), len(values) // 2
+    if math.isnan(ordered[-1]):
+        return math.nan
+    return float(ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
 
 
 def variance_of(values: NDArray[np.float64]) -> float:

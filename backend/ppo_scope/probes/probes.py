@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from ppo_scope.probes.moment import Moment, clipped
 from ppo_scope.probes.places import by_environment, chosen_environments
 from ppo_scope.probes.policy import policy
 from ppo_scope.probes.record import Batch, Floats, PhaseKind, Update
+from ppo_scope.probes.steps import Steps, alone
 from ppo_scope.probes.subject import Lacking
 from ppo_scope.probes.transitions import transitions
 from ppo_scope.wire.metrics import FIRST_RATIO_LIMIT, SERIES_COLUMNS
@@ -87,6 +90,14 @@ def once(moment: Moment, always: str) -> dict[str, float]:
 
 def series_row(moment: Moment, seconds_probes: float) -> list[float]:
     """The row of `SERIES_COLUMNS` of a finished update."""
+    return alone(series_row_in_steps(moment, seconds_probes))
+
+
+def series_row_in_steps(moment: Moment, seconds_probes: float) -> Steps[list[float]]:
+    """The same, beside those of other updates: what takes longest is derived first, each by itself."""
+    for derive in DERIVED:
+        derive(moment)
+        yield
     values = {**row_values(moment), "seconds_probes": seconds_probes}
     return [values.get(name, math.nan) for name in SERIES_COLUMNS]
 
@@ -336,6 +347,14 @@ ALWAYS: Mapping[str, Callable[[Moment], dict[str, float]]] = {
     "rollout_scalars": rollout_scalars,
 }
 """Scalars of every snapshot, whoever watches."""
+
+DERIVED: tuple[Callable[[Moment], Any], ...] = (
+    attrgetter("minibatch_rows"),
+    partial(once, always="minibatch_scalars"),
+    attrgetter("after"),
+    partial(once, always="rollout_scalars"),
+)
+"""What a row is made of."""
 
 
 def _symmetric_histogram(values: Array) -> tuple[NDArray[np.uint32], float, float]:

@@ -33,7 +33,7 @@ from ppo_scope.probes.trainers import Facts
 from ppo_scope.processes.expendable import be_expendable
 from ppo_scope.processes.guard import IGNORED, hold_only
 from ppo_scope.processes.process import enlarge
-from ppo_scope.worker.desk import Answer, Desk, Looked, State, Task, Wish
+from ppo_scope.worker.desk import Answer, Desk, Given, Looked, State, Task, Wish
 from ppo_scope.worker.notes import Layout, Plain, Slot, episodes_of, of_episodes
 from ppo_scope.worker.shared import LOOKS, SHARED, Shared
 
@@ -259,10 +259,8 @@ class Clerk:
         if not self._handed or self._facts is None or self._state is None:
             return []
         desk = Desk(self._facts, pickle.loads(self._state), self._handed[0].before)
-        found = []
-        for handed in self._handed:
-            update, moving = self._slots[handed.slot].read(handed.told, *handed.settings)
-            found.append((handed, desk.measure(update, moving, handed.task)))
+        given = [_given(self._slots[one.slot], one.told, one.settings, one.task) for one in self._handed]
+        found = list(zip(self._handed, desk.measure(given), strict=True))
         self._handed.clear()
         self._state = pickle.dumps(desk.state)
         return found
@@ -328,16 +326,20 @@ def _work(room: memoryview, tasks: Connection[Any, bytes], answers: Connection[b
                 settings = more
             else:
                 assert desk is not None
-                measured = []
                 got, wanted = -time.process_time(), -time.perf_counter()
-                for slot, told, task in more[0]:
-                    update, moving = slots[slot].read(told, *settings)
-                    measured.append(shared.put_look(desk.measure(update, moving, Task(*task))))
+                given = [_given(slots[slot], told, settings, Task(*task)) for slot, told, task in more[0]]
+                measured = [shared.put_look(answer) for answer in desk.measure(given)]
                 messages += 1
                 put = shared.put_state(messages, pickle.dumps(desk.state, pickle.HIGHEST_PROTOCOL))
                 got, wanted = got + time.process_time(), wanted + time.perf_counter()
                 answers.send_bytes(pickle.dumps((put, measured, got, wanted), pickle.HIGHEST_PROTOCOL))
                 shared.count()
+
+
+def _given(slot: Slot, told: Plain, settings: tuple[Settings, Settings | None], task: Task) -> Given:
+    """What lies there, to be measured."""
+    update, state = slot.read(told, *settings)
+    return Given(update, state, task)
 
 
 def slots_of(layout: Layout, count: int, room: memoryview) -> list[Slot]:

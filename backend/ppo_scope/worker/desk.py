@@ -7,14 +7,16 @@ trainer would find.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from ppo_scope.diagnosis.health import Health
+from ppo_scope.diagnosis.health import Health, with_indicators
+from ppo_scope.diagnosis.judging import Row
 from ppo_scope.ppo.phases import Phase, PhaseKind, Update
 from ppo_scope.ppo.rollout import Episode
 from ppo_scope.ppo.trainer import EPISODES_AVERAGED
@@ -22,11 +24,15 @@ from ppo_scope.probes.cost import Budget
 from ppo_scope.probes.faults import described
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
+from ppo_scope.probes.steps import Steps, in_step
 from ppo_scope.probes.trainers import Facts, PastSubject
 from ppo_scope.wire.codes import Kind
 from ppo_scope.worker.outlet import position_of
 from ppo_scope.worker.rows import named, row_of
 from ppo_scope.worker.snapshot import told_of, unnumbered
+
+TOGETHER = 4
+"""Updates that are measured in step, each with networks of its own."""
 
 
 @dataclass(frozen=True)
@@ -86,36 +92,68 @@ class Answer(NamedTuple):
     looked: Looked | None
 
 
+class Given(NamedTuple):
+    """An update to be measured."""
+
+    update: Update
+    state: dict[str, Tensor]
+    """What its last step led to."""
+    task: Task
+
+
 class Desk:
-    """Measures one update after the other. `state`, `episodes`: how the run is before the first."""
+    """Measures updates in their order. `state`, `episodes`: how the run is before the first."""
 
     def __init__(self, facts: Facts, state: State, episodes: Sequence[Episode]) -> None:
-        self._subject = PastSubject(facts)
+        self._subjects = [PastSubject(facts) for _ in range(TOGETHER)]
         self.resume(state, episodes)
 
     def resume(self, state: State, episodes: Sequence[Episode]) -> None:
         """Go on from here: others have measured meanwhile."""
         self.state, self._episodes = state, deque(episodes, EPISODES_AVERAGED)
 
-    def measure(self, update: Update, state: dict[str, Tensor], task: Task) -> Answer:
-        """Measure the update that follows; `state` is what its last step led to."""
+    def measure(self, given: Sequence[Given]) -> list[Answer]:
+        """Measure the updates that follow."""
+        return [answer for group in _together(given) for answer in self._measure_together(group)]
+
+    def _measure_together(self, group: list[Given]) -> list[Answer]:
+        """Measure them in step; of the last one there may be a snapshot, which tells how the run is after it."""
+        moments = [self._moment_of(one, subject) for one, subject in zip(group, self._subjects, strict=False)]
+        complaints: list[list[tuple[str, str]]] = [[] for _ in group]
+        each = zip(group, moments, complaints, strict=True)
+        measured = in_step([self._measured(one.task, moment, noted) for one, moment, noted in each])
+        ended = [(moment, row) for moment, (_, row) in zip(moments, measured, strict=True) if row is not None]
+        try:
+            self.state.health.take_in_all(ended)
+        except Exception as error:
+            self._complain(complaints[-1], "health", error)
+        task = group[-1].task
+        looked = None if task.wish is None else self._look(moments[-1], task.wish, task.steps)
+        looks = [*[None] * (len(group) - 1), looked]
+        rows = [np.array(row).tobytes() for row, _ in measured]
+        return [Answer(*answer) for answer in zip(rows, complaints, looks, strict=True)]
+
+    def _moment_of(self, given: Given, subject: PastSubject) -> Moment:
+        update, state, task = given
         self._episodes.extend(update.rollout.episodes)
         theta, adam = state["theta"], {name: tensor for name, tensor in state.items() if name != "theta"}
-        self._subject.become(theta, task.steps, self._episodes, adam)
-        moment = Moment(self._subject, Phase(PhaseKind.UPDATE, update, task.epoch, task.minibatch))
-        complaints: list[tuple[str, str]] = []
+        subject.become(theta, task.steps, tuple(self._episodes), adam)
+        return Moment(subject, Phase(PhaseKind.UPDATE, update, task.epoch, task.minibatch))
 
-        def complain(what: str, error: Exception) -> None:
-            complaints.append((what, described(error)))
-            self.state.budget.failed.setdefault(*complaints[-1])
-
-        row = row_of(moment, task.seconds, task.steps, complain)
+    def _measured(
+        self, task: Task, moment: Moment, complaints: list[tuple[str, str]]
+    ) -> Steps[tuple[list[float], Row | None]]:
+        """The row of the series, and all that Health looks at; None where that cannot be measured."""
+        row = yield from row_of(moment, task.seconds, task.steps, partial(self._complain, complaints))
         try:
-            self.state.health.take_in(moment, named(row))
+            return row, (yield from with_indicators(moment, named(row)))
         except Exception as error:
-            complain("health", error)
-        looked = None if task.wish is None else self._look(moment, task.wish, task.steps)
-        return Answer(np.array(row).tobytes(), complaints, looked)
+            self._complain(complaints, "health", error)
+            return row, None
+
+    def _complain(self, complaints: list[tuple[str, str]], what: str, error: Exception) -> None:
+        complaints.append((what, described(error)))
+        self.state.budget.failed.setdefault(*complaints[-1])
 
     def _look(self, moment: Moment, wish: Wish, steps: int) -> Looked:
         moment.environment = wish.environment
@@ -125,3 +163,15 @@ class Desk:
         header = {"kind": Kind.SNAPSHOT, "steps": steps, **wish.known, **health.told(budget.failed)}
         header |= {**position_of(moment.phase), **told_of(moment, found, budget, {})}
         return Looked(*unnumbered(header, found.arrays), wanted)
+
+
+def _together(given: Sequence[Given]) -> Iterator[list[Given]]:
+    """In groups, in which none but the last one has a wish."""
+    group: list[Given] = []
+    for one in given:
+        group.append(one)
+        if one.task.wish is not None or len(group) == TOGETHER:
+            yield group
+            group = []
+    if group:
+        yield group

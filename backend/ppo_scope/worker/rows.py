@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppo_scope.probes.moment import Moment
-from ppo_scope.probes.probes import series_row
+from ppo_scope.probes.probes import series_row_in_steps
 from ppo_scope.probes.record import Episode
+from ppo_scope.probes.steps import Steps, alone
 from ppo_scope.wire.codes import Kind
 from ppo_scope.wire.metrics import EPISODE_COLUMNS, SERIES_COLUMNS
 from ppo_scope.worker.outlet import Outlet
@@ -41,7 +42,7 @@ class Rows:
 
         `seconds`: what measuring has cost since the row before; `steps`: of the environments so far.
         """
-        row = row_of(moment, seconds, steps, self._complain)
+        row = alone(row_of(moment, seconds, steps, self._complain))
         self.note(moment.update.index, row, moment.update.rollout.episodes)
         return named(row)
 
@@ -82,7 +83,7 @@ class Rows:
 
     def amend(self, moment: Moment, steps: int) -> dict[str, float]:
         """Send another row for an update that was made anew; what it says."""
-        row = row_of(moment, 0.0, steps, self._complain)
+        row = alone(row_of(moment, 0.0, steps, self._complain))
         rows = np.array([row], np.float64)
         for first, sent, _ in self._sent:
             if first <= moment.update.index < first + len(sent):
@@ -91,10 +92,12 @@ class Rows:
         return named(row)
 
 
-def row_of(moment: Moment, seconds: float, steps: int, complain: Callable[[str, Exception], None]) -> list[float]:
+def row_of(
+    moment: Moment, seconds: float, steps: int, complain: Callable[[str, Exception], None]
+) -> Steps[list[float]]:
     """Of an update that has ended; of what cannot be measured, the number of steps is left."""
     try:
-        return series_row(moment, seconds)
+        return (yield from series_row_in_steps(moment, seconds))
     except Exception as error:
         complain("series", error)
         return [float(steps) if name == "steps" else math.nan for name in SERIES_COLUMNS]

@@ -27,6 +27,7 @@ from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import measure
 from ppo_scope.probes.record import Episode as AnyEpisode
 from ppo_scope.probes.record import PhaseKind
+from ppo_scope.probes.steps import alone
 from ppo_scope.probes.subject import Abilities, Distribution, Subject
 from ppo_scope.wire.codes import Kind
 from ppo_scope.worker.outlet import position_of
@@ -124,7 +125,7 @@ class Desk:
         def complain(what: str, error: Exception) -> None:
             complaints.append((what, described(error)))
 
-        row = row_of(moment, task.seconds, task.steps, complain)
+        row = alone(row_of(moment, task.seconds, task.steps, complain))
         try:
             self._health.take_in(moment, {**named(row), **task.known})
         except Exception as error:
