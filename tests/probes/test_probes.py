@@ -159,13 +159,15 @@ def test_what_lies_beyond_the_widest_histogram_is_counted_outside(walk):
 def test_an_epoch_that_target_kl_has_ended_counts_samples_that_only_the_one_before_has_seen(make):
     trainer = make({**SETTINGS, "epochs": 10, "target_kl": 0.005})
     for phase in trainer.phases():
+        assert phase.update is None or phase.update.index <= 100, "the extremes are those of the last epoch by chance"
         if phase.kind is PhaseKind.EPOCH and phase.update.stopped_by_kl and phase.epoch > 1 and phase.minibatch < 4:
-            break
-    moment = moment_at(trainer, phase)
-    found = probes.measure(moment, ALL).scalars
-    ratio = moment.ratio[moment.trained]
-    assert (found["ratio_counted_min"], found["ratio_counted_max"]) == (ratio.min(), ratio.max())
-    assert found["ratio_min"] != found["ratio_counted_min"] or found["ratio_max"] != found["ratio_counted_max"]
+            moment = moment_at(trainer, phase)
+            found = probes.measure(moment, ALL).scalars
+            ratio = moment.ratio[moment.trained]
+            counted = found["ratio_counted_min"], found["ratio_counted_max"]
+            assert counted == (ratio.min(), ratio.max())
+            if counted != (found["ratio_min"], found["ratio_max"]):
+                break
 
 
 def test_before_the_first_step_the_ratio_is_a_spike_at_one(walk):
