@@ -47,6 +47,12 @@ export function read(query, panels, table) {
   const link = { view: {}, zoom: null, run: { settings: {} }, returns: null, refused: [] };
   const named = (/** @type {string} */ text) => panels.find((name) => slug(name) === text);
   const refuse = (/** @type {string} */ what) => void link.refused.push(what.slice(0, LONGEST));
+  /** Names of the panels in a list of theirs; what is none is said. @param {string} key @param {string} text */
+  const listed = (key, text) => {
+    const slugs = text.split(",").filter(Boolean);
+    slugs.filter((one) => !named(one)).forEach((one) => refuse(`${key}: ${one}`));
+    return slugs.flatMap((one) => named(one) ?? []);
+  };
 
   /** What each name takes; false where a value does not fit. @type {Record<string, (text: string) => boolean>} */
   const readers = {
@@ -56,16 +62,12 @@ export function read(query, panels, table) {
       return theme !== undefined;
     },
     panels(text) {
-      const slugs = text.split(",").filter(Boolean);
-      slugs.filter((one) => !named(one)).forEach((one) => refuse(`panels: ${one}`));
-      const names = [...new Set(slugs.flatMap((one) => named(one) ?? []))];
+      const names = [...new Set(listed("panels", text))];
       if (names.length) Object.assign(link.view, { order: names, hidden: panels.filter((name) => !names.includes(name)) });
       return true;
     },
     stage(text) {
-      const slugs = text.split(",").filter(Boolean);
-      slugs.filter((one) => !named(one)).forEach((one) => refuse(`stage: ${one}`));
-      const names = slugs.flatMap((one) => named(one) ?? []);
+      const names = listed("stage", text);
       if (names.length) Object.assign(link.view, { layout: "stage", stage: names });
       return true;
     },
