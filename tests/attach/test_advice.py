@@ -263,6 +263,43 @@ def test_where_it_is_not_known_what_minibatches_are_taken_from_that_is_to_be_fil
     assert "before line 10, `for _ in range(3):`" in lines and "clip_range=0.2," in lines
 
 
+DRAWN_IF_NONE = """import torch
+from torch.distributions import Normal
+class Agent(torch.nn.Module):
+    def ask(self, seen, pushed=None):
+        d = Normal(self.mean(seen), self.std(seen))
+        if pushed is None:
+            pushed = {drawn}
+        return pushed, d.log_prob(pushed).sum(1), self.critic(seen)
+def update(seen, pushes, old, gain, target):
+    for _ in range(3):
+        for index in torch.randperm(len(old)).split(8):
+            _, logp, v = agent.ask({given})
+            r = torch.exp(logp - old[index])
+            pg = -torch.min(r * gain[index], torch.clamp(r, 0.8, 1.2) * gain[index]).mean()
+            loss = pg + 0.5 * ((v - target[index]) ** 2).mean()
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+def collect():
+    push, logp, v = agent.ask(here)
+"""
+
+
+@pytest.mark.parametrize("drawn", ["d.sample()", "self.mean(seen) + self.std(seen) * torch.randn_like(seen)"])
+@pytest.mark.parametrize("given", ["seen[index], pushes[index]", "pushed=pushes[index], seen=seen[index]"])
+def test_actions_that_are_drawn_only_if_none_are_given_are_those_that_are_given(drawn, given, tmp_path):
+    lines = advice_to(tmp_path, DRAWN_IF_NONE.format(drawn=drawn, given=given))
+    assert "actions=pushes.reshape(-1, 1, *pushes.shape[1:])" in lines
+    assert "observations=seen.reshape(-1, 1, *seen.shape[1:])" in lines
+
+
+def test_states_are_not_told_as_actions_where_these_are_not_known(tmp_path):
+    text = DRAWN_IF_NONE.format(drawn="d.sample()", given="seen[index], elsewhere(index)")
+    lines = advice_to(tmp_path, text)
+    assert "actions=...,  # to fill in: " in lines and "observations=seen.reshape" in lines
+
+
 def advice_to(folder, text):
     """What is said of a script that has not run."""
     (folder / "mine.py").write_text(text)

@@ -224,6 +224,12 @@ def test_what_is_no_ppo_of_theirs_is_refused_with_a_sentence():
         watch({})
 
 
+def test_a_ppo_of_another_library_is_refused_by_the_name_of_that():
+    other = type("PPO", (), {"__module__": "elsewhere.agents.ppo"})
+    with pytest.raises(TypeError, match=r"of TorchRL, and this is a PPO of elsewhere\. A loop of one's own"):
+        watch(other())
+
+
 def test_an_error_of_ours_in_the_middle_leaves_the_bits_alone(monkeypatch, capfd):
     set_nowhere(monkeypatch)
     _, plain = sb3_loop.main(STEPS, plain=True)

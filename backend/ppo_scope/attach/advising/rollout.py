@@ -75,7 +75,8 @@ def _asked(draft: Draft) -> tuple[Bit | None, Bit | None]:
     """(actions, observations) of all samples: what log π was asked with."""
     seen, acted = asked_with(draft.source, draft.reading.log_prob)
     actions = draft.whole(acted)
-    others = [one for one in map(draft.whole, seen) if one is not None and _may_be_samples(draft, one)]
+    wholes = {ast.dump(one.node): one for one in map(draft.whole, seen) if one is not None}  # a mean and σ of one state
+    others = [one for one in wholes.values() if _may_be_samples(draft, one)]
     if actions is not None:
         others = [one for one in others if ast.dump(one.node) != ast.dump(actions.node)]
     elif len(others) > 1:

@@ -42,8 +42,9 @@ from ppo_scope.probes.subject import Abilities
 from ppo_scope.wire.codes import ErrorCode, Refused
 
 REFUSED = (
-    "ppo_scope.watch takes a PPO of Stable-Baselines3, or a MaskablePPO or RecurrentPPO of sb3-contrib, and this is "
-    "{what}. {why}A loop of one's own is shown by ppo_scope.Scope: see docs/attach.md."
+    "ppo_scope.watch takes a PPO of Stable-Baselines3, a MaskablePPO or RecurrentPPO of sb3-contrib, a GRPOTrainer of "
+    "TRL, or a ClipPPOLoss of TorchRL, and this is {what}. {why}A loop of one's own is shown by ppo_scope.Scope: see "
+    "docs/attach.md."
 )
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
@@ -76,7 +77,6 @@ def watch(model: Any, *, url: str | None = None, paused: bool = False) -> Any:
 def why_not(model: Any) -> str | None:
     """Why this cannot be watched; None: it can."""
     names = [f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in type(model).__mro__]
-    what = names[0].replace("stable_baselines3.", "its ") if names else ""
     known = bool(KNOWN & set(names))
     if known:
         return None
@@ -84,7 +84,9 @@ def why_not(model: Any) -> str | None:
         return REFUSED.format(what="A2C", why=NO_RATIO)
     if "stable_baselines3.BaseAlgorithm" in names:
         return REFUSED.format(what=type(model).__name__, why=UNSUPPORTED)
-    return REFUSED.format(what=f"a {type(model).__name__}" if what else "none", why="")
+    package, _, name = names[0].partition(".")
+    of = "" if package in {"builtins", "__main__"} else f" of {package}"  # else another library's `PPO` is just "a PPO"
+    return REFUSED.format(what=f"a {name}{of}", why="")
 
 
 class Watched(NotingLoop):
