@@ -83,8 +83,8 @@ def broken(*_, **__):
 
 def test_scalars_series_health_and_goals_that_fail_end_no_run(monkeypatch):
     expected = Driver([step(), step()]).weights
-    monkeypatch.setattr(rows, "series_row", broken)
-    monkeypatch.setattr(health, "indicators", broken)
+    monkeypatch.setattr(rows, "series_row_in_steps", broken)
+    monkeypatch.setattr(health, "indicators_in_steps", broken)
     monkeypatch.setattr("ppo_scope.probes.moment.Moment.aggregated", broken)
     monkeypatch.setitem(PROBES, "ratio", broken)
     driver = Driver([EVERYTHING, step(), step()])
