@@ -67,6 +67,16 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path, capsys):
     assert "cannot be written" in said and said.count("\n") == 1
 
 
+def test_a_run_that_something_halts_is_recorded_as_far_as_it_came(tmp_path, capsys):
+    path = tmp_path / "halted.rec"
+    broken = ["--env", "tests.environments.not_finite:Nan-v0", "--tens", "1", *SMALL]
+    assert main(["record", "--out", str(path), *broken]) == 1
+    said = capsys.readouterr().err
+    assert "the run was halted, and the recording ends there. Not finite: the environment's observation" in said
+    check(path)
+    assert frames_of(path)[-1][0]["update"] == 0
+
+
 def test_what_was_recorded_can_be_opened(file):
     check(file)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ppo_scope.cli.misuse import Misuse, check_place, users_mistakes
+from ppo_scope.cli.misuse import Misuse, check_place, complain, users_mistakes
 from ppo_scope.cli.options import Commands, add_settings
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.settings import Settings
@@ -35,4 +35,6 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     except OSError as error:
         raise Misuse(f"--out {options.out}: cannot be written: {error.strerror}") from None
     print(f"Written to {options.out}. Look at it with: ppo-scope open {options.out}, or drop it onto the page.")
-    return 0
+    if recorder.halted is not None:
+        complain(f"the run was halted, and the recording ends there. {recorder.halted}", "")
+    return 0 if recorder.halted is None else 1

@@ -50,6 +50,8 @@ class Recorder:
         self._commands = self._script(sizes, trials)
         self._phase = PhaseKind.READY.value  # that the run is at
         self._facts: dict[str, Any] = {}
+        self.halted: str | None = None
+        """Why the run has not gone on, in a sentence, where something has halted it: the recording ends there."""
         self.frames: list[bytes] = []
         self._weights: bytes | None = None  # the newest
         self._worker = Worker(self._keep, self._next, name, paused=True)
@@ -90,6 +92,8 @@ class Recorder:
             self._phase = header["phase"]
         elif header["kind"] == "event" and header["event"] == "started":
             self._facts = {name: header[name] for name in FACTS}
+        elif header["kind"] == "event" and header["event"] == "state" and header["cause"]:
+            self.halted = header["cause"]["summary"]
 
     def _next(self, timeout: float) -> dict[str, Any] | None:
         if timeout == 0.0:
@@ -100,8 +104,9 @@ class Recorder:
         yield {"type": "weights", "wanted": True}
         yield {"type": "watch", "probes": sorted(PROBES)}
         for size in sizes:
-            yield {"type": "step", "size": "phase" if size == "update" else size}
-            while self._phase != PhaseKind.UPDATE:
+            if self.halted is None:
+                yield {"type": "step", "size": "phase" if size == "update" else size}
+            while self._phase != PhaseKind.UPDATE and self.halted is None:
                 yield {"type": "step", "size": "phase"}
         for values in trials:
             yield {"type": "redo", "settings": values}
