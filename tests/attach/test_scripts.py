@@ -64,9 +64,12 @@ except KeyboardInterrupt:
 """
 STUBBORN = """
 import os, time
-print("trains as", os.getpid(), flush=True)
+said = False
 while True:
     try:
+        if not said:
+            print("trains as", os.getpid(), flush=True)
+            said = True
         time.sleep(0.02)
     except KeyboardInterrupt:
         print("not now", flush=True)
