@@ -30,11 +30,18 @@ def way_here(link: str, variables: Mapping[str, str] = os.environ) -> str | None
     """
     match variables.get("SSH_CONNECTION", "").split():
         case [_, _, address, ssh_port]:
-            place = f"{getpass.getuser()}@{address}"
+            place = f"{_user()}{address}"
             host, _, port = urlsplit(link).netloc.rpartition(":")
             place = place if ssh_port == SSH_PORT else f"-p {ssh_port} {place}"
             return FROM_ELSEWHERE.format(host=host, port=port, place=place)
     return None
+
+
+def _user() -> str:
+    """Who is logged in, as `ssh` takes it; nothing where this machine has no name for them, as in a container."""
+    with contextlib.suppress(KeyError, OSError):
+        return f"{getpass.getuser()}@"
+    return ""
 
 
 def _with_windows() -> webbrowser.BaseBrowser | None:

@@ -103,7 +103,7 @@ def test_one_stylesheet_has_the_rules_of_all_in_their_order():
     assert re.findall(r'rel="stylesheet" href="([^"]+)"', page) == ["app.css"]
 
 
-def test_nothing_but_names_within_the_folder_stands_in_a_style():
+def test_no_style_asks_for_a_file_beside_it():
     """In one stylesheet, which lies elsewhere, what is beside a file would not be beside it."""
     assert not re.search(r"url\((?!\"?data:)|@import", style_of(FILES["index.html"], FILES))
 

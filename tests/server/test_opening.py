@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import signal
 import stat
 
 import pytest
@@ -15,18 +16,21 @@ LINK = "http://127.0.0.1:8123/#token=secret"
 
 @pytest.fixture
 def programs(tmp_path, monkeypatch):
-    """Write a program that says what it was called with and then never ends; the file in which it says so."""
+    """Write a program that says what it was called with and then never ends by itself; the file in which it says so."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
     def write(name):
         said, program = tmp_path / f"{name} said", folder / name
-        program.write_text(f'#!/bin/sh\necho "$@" > "{said}.new"\nmv "{said}.new" "{said}"\nexec sleep 600\n')
+        told = f'echo $$ > "{said}.pid"\necho "$@" > "{said}.new"\nmv "{said}.new" "{said}"\n'
+        program.write_text(f"#!/bin/sh\n{told}exec sleep 600\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         return said
 
-    return write
+    yield write
+    for pid in tmp_path.glob("*.pid"):
+        os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 @pytest.fixture
@@ -75,6 +79,15 @@ def test_whoever_came_by_ssh_is_told_the_way(connection, port):
         "From the machine that you sit at, this brings it there: "
         f"ssh -L 8123:127.0.0.1:8123 {port}{getpass.getuser()}@{here}"
     )
+
+
+def test_a_machine_that_has_no_name_for_its_user_tells_the_way_without(monkeypatch):
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 1000840000")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    way = way_here(LINK, {"SSH_CONNECTION": "203.0.113.7 50022 198.51.100.4 22"})
+    assert way.endswith("ssh -L 8123:127.0.0.1:8123 198.51.100.4")
 
 
 @pytest.mark.parametrize("variables", [{}, {"SSH_CONNECTION": ""}, {"SSH_CONNECTION": "what nobody expects"}])

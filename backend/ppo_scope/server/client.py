@@ -119,7 +119,7 @@ class Client:
         if self._queue:
             return self._queue.popleft()
         slot = next(iter(self._latest), None)
-        if slot is None or (self._on_the_way >= ON_THE_WAY and self._marked(self._latest[slot])):
+        if slot is None or (self._on_the_way >= ON_THE_WAY and _is_large(self._latest[slot])):
             return None
         return self._latest.pop(slot)
 
@@ -129,7 +129,7 @@ class Client:
         else:
             await self._websocket.send_bytes(message)
             transport = transport_of(self._websocket)
-            if transport is not None and self._marked(message):
+            if transport is not None and _is_large(message):
                 self._on_the_way += 1
                 transport.mark(self._arrived)
 
@@ -137,6 +137,6 @@ class Client:
         self._on_the_way -= 1
         self._wake.set()
 
-    @staticmethod
-    def _marked(message: str | bytes) -> bool:
-        return isinstance(message, bytes) and len(message) >= LARGE
+
+def _is_large(message: str | bytes) -> bool:
+    return isinstance(message, bytes) and len(message) >= LARGE
