@@ -47,16 +47,16 @@ LEARNS = """
 import os, sys
 from stable_baselines3 import PPO
 model = PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=64, device="cpu")
-print("trains as", os.getpid(), flush=True)
 try:
+    print("trains as", os.getpid(), flush=True)
     model.learn(10**9)
 except KeyboardInterrupt:
     model.save("saved")
 """
 WAITS = """
 import os, pathlib, time
-print("trains as", os.getpid(), flush=True)
 try:
+    print("trains as", os.getpid(), flush=True)
     while True:
         time.sleep(0.02)
 except KeyboardInterrupt:
