@@ -23,7 +23,7 @@ def gathered(draft: Draft, *, alone: bool = False) -> str | None:
     turns = [_goes_through(loop, statement) for loop in loops]  # one environment after the other
     if any(turns) and (alone or len(loops) < 2 or turns.index(True) != len(loops) - 1):
         return None
-    draft.given = draft.free("own_rewards")
+    draft.given = draft.source.free("own_rewards")
     one = f"float({name})" if alone else f"{name} + 0"  # a copy, where it is an array
     code = [f"{draft.given}.append({one})"]
     draft.besides.append(Piece(statement.end_lineno or statement.lineno, True, code, statement.lineno))

@@ -32,9 +32,16 @@ UNKNOWN = {
 AS_ONE = "as of one environment; of N, whose samples lie step by step: reshape(-1, N), and so the others"
 
 
+NOT_SURE = (
+    "# to look at: who calls {function} is not seen. As it stands, each call is shown as an update; what follows goes "
+    "before its epochs, and the last piece after them"
+)
+
+
 def lines_before(draft: Draft) -> list[str]:
     """Of the update."""
-    begins = [f"global {draft.scope}"] if isinstance(draft.place.scope, Function) else []
+    begins = [] if draft.place.sure else [NOT_SURE.format(function=getattr(draft.place.scope, "name", ""))]
+    begins += [f"global {draft.scope}"] if isinstance(draft.place.scope, Function) else []
     found = collected_in(draft.source)
     made = ["    " + one for one in call(f"{draft.scope} = ppo_scope.Scope", settings_of(draft, found))]
     told = call(f"{draft.scope}.rollout", _rollout(draft, found))
@@ -61,7 +68,7 @@ def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
         line = changed_at(draft.source)
         given = None if line is None else gathered(draft)
         said = OWN_REWARDS if line is None else CHANGED if given is None else AS_GIVEN
-        told["rewards"] = f"{given or told['rewards']},  # {said.format(line=line)}"
+        told["rewards"] = f"{given or told['rewards']},  # {said.format(line=line and draft.source.said(line))}"
     elif told["log_probs"] is not None and (draft.rows is None or draft.rows.layout[1] == 1):
         told["log_probs"] += f",  # {AS_ONE}"
         runs = draft.log_probs is not None and draft.living.array(draft.log_probs) is not None
@@ -143,7 +150,7 @@ def _raw(draft: Draft, whole: Bit) -> str | None:
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     if not in_place and not any(is_name(one, words) for one in targets):
         return _by_steps(draft, Bit(inner, whole.scope))
-    kept = draft.free(f"raw_{words}")
+    kept = draft.source.free(f"raw_{words}")
     code = [f"{kept} = {words} + 0" if in_place else f"{kept} = {words}"]
     draft.besides.append(Piece(statement.lineno, False, code, statement.lineno))
     if draft.rows is not None and draft.rows.by_environment:  # it may have been flattened by then, or not
