@@ -23,6 +23,8 @@ from ppo_scope.attach.arrays import taken
 
 LARGEST = 1 << 24
 """Numbers of an array that are looked at."""
+NESTED = 2
+"""Attributes of attributes in which arrays are looked for."""
 ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 
 
@@ -82,22 +84,11 @@ class Living:
 
     def arrays(self, scope: Scope) -> Iterator[ast.expr]:
         """Expressions for the arrays of two axes or more that a function has: by a name, by a key of a dict that has
-        one, or as an attribute of an object that has one.
+        one, or as an attribute of an object that has one, which may be an attribute itself.
         """
         for name, value in tuple(self._spaces.get(scope, {}).items()):
-            if name.startswith("__"):
-                continue
-            named = ast.Name(name, ast.Load())
-            if _is_array(value):
-                yield named
-            elif type(value) is dict:
-                for key, one in tuple(value.items()):
-                    if isinstance(key, str) and _is_array(one):
-                        yield ast.Subscript(named, ast.Constant(key), ast.Load())
-            elif not is_one(value, type | ModuleType | nn.Module):
-                for key, one in tuple(own_of(value).items()):
-                    if _is_array(one):
-                        yield ast.Attribute(named, key, ast.Load())
+            if not name.startswith("__"):
+                yield from _arrays_in(ast.Name(name, ast.Load()), value)
 
     def _of(self, node: ast.expr, scope: Scope, own: Mapping[str, Any]) -> Any:
         if isinstance(node, ast.Constant):
@@ -204,6 +195,18 @@ def laid(rows: Any, *, joined: bool = False) -> Any:
         raise Unknown
     arrays = [taken(one) for one in rows]
     return np.concatenate(arrays) if joined else np.stack(arrays)
+
+
+def _arrays_in(node: ast.expr, value: Any, depth: int = 0) -> Iterator[ast.expr]:
+    if _is_array(value):
+        yield node
+    elif type(value) is dict:
+        for key, one in tuple(value.items()):
+            if isinstance(key, str) and _is_array(one):
+                yield ast.Subscript(node, ast.Constant(key), ast.Load())
+    elif depth < NESTED and not is_one(value, type | ModuleType | nn.Module):
+        for key, one in tuple(own_of(value).items()):
+            yield from _arrays_in(ast.Attribute(node, key, ast.Load()), one, depth + 1)
 
 
 def _is_array(value: Any) -> bool:

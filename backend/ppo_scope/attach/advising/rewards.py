@@ -10,13 +10,16 @@ from ppo_scope.attach.advising.place import OUTCOME
 from ppo_scope.attach.advising.source import Source
 from ppo_scope.attach.advising.tree import Loop, called, is_pure
 
+SEVERAL = ("make_vec", "SyncVectorEnv", "AsyncVectorEnv", "DummyVecEnv", "SubprocVecEnv", "make_vec_env")
+"""What makes several environments that are stepped at once."""
+
 
 def gathered(draft: Draft, *, alone: bool = False) -> str | None:
     """[M, N] of rewards, put into a list where the environment gives them; None: it is not seen that they come in this
     order, or there are several such places. `alone`: there is one environment, as far as is known.
     """
     places = [found for node in draft.source.nodes if isinstance(node, ast.Assign) for found in _reward_in(node)]
-    if len(places) != 1:
+    if len(places) != 1 or (alone and any(called(node, *SEVERAL) is not None for node in draft.source.nodes)):
         return None
     name, statement = places[0]
     loops = draft.source.loops_around(statement)

@@ -47,6 +47,10 @@ class Guard:
             return held  # whose `entropy` and `log_prob` draw nothing
         raise TypeError(NOT_ASKED.format(kind=type(held).__name__))
 
+    def names(self, module: str) -> dict[str, Any]:
+        """Of another file, in which the Scope is."""
+        return vars(sys.modules[module])
+
     def failed(self, scope: Scope | None) -> None:
         """In a handler of what one of them has raised."""
         error = sys.exception()

@@ -69,20 +69,22 @@ def _lines_with(put: Put, bare: ast.Module) -> Iterator[Line]:
         done = until
         code = piece.indented(own)
         # The first is of the module's beginning.
-        ours = _guarded(code, put.scope) if number else [IMPORTED, *code]
+        ours = _guarded(code, put) if number else [IMPORTED, *code]
         yield from (Line(text, max(piece.line, 1), True) for text in ours)
     yield from (Line(own[place], place + 1, False) for place in range(done, len(own)))
 
 
-def _guarded(code: Sequence[str], scope: str) -> list[str]:
+def _guarded(code: Sequence[str], put: Put) -> list[str]:
     """An error in it ends nothing; where the run was ended on the page, the script ends."""
     indent = code[0][: len(code[0]) - len(code[0].lstrip())]
     step = "\t" if "\t" in indent else "    "
-    told = [f"{one} or {GUARD}.end()" if one.strip() == f"{scope}.update()" else one for one in code]
+    told = [f"{one} or {GUARD}.end()" if one.strip() == f"{put.scope}.update()" else one for one in code]
     inside = [f"{step}{step}{one}" if one else one for one in told]
     head = [f"{indent}{GUARDED}", f"{indent}{step}try:"]
-    # By its name alone it would have to be declared before.
-    failed = f"{GUARD}.failed({scope})" if "." in scope else f'{GUARD}.failed(globals()["{scope}"])'
+    # By its name alone it would have to be declared before, and imported elsewhere.
+    name = put.scope.rpartition(".")[2]
+    where = "globals()" if put.home is None else f'{GUARD}.names("{put.home}")'
+    failed = f'{GUARD}.failed({where}["{name}"])'
     return [*head, *inside, f"{indent}{step}except Exception:", f"{indent}{step}{step}{failed}"]
 
 

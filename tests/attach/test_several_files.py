@@ -1,0 +1,236 @@
+"""A PPO that is spread over files is read as one, and shown as what it is, wherever its loops and its loss stand."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from ppo_scope.attach.inserting import guard
+from ppo_scope.attach.inserting.guard import Guard
+from ppo_scope.attach.inserting.inserter import files_with
+from ppo_scope.attach.inserting.running import run
+from tests.attach.advised import advice_for, run_with
+
+NETWORKS = """
+import torch
+from torch import nn
+from torch.distributions import Categorical
+
+class Networks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.actor = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+        self.critic = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def judge(self, seen, chosen):
+        policy = Categorical(logits=self.actor(seen))
+        return policy.log_prob(chosen), policy.entropy(), self.critic(seen).squeeze(-1)
+
+    @torch.no_grad()
+    def act(self, seen):
+        policy = Categorical(logits=self.actor(seen))
+        chosen = policy.sample()
+        return chosen, policy.log_prob(chosen), self.critic(seen).squeeze(-1)
+"""
+BUFFER = """
+import torch
+
+class Buffer:
+    def __init__(self, steps, copies):
+        self.obs = torch.zeros(steps, copies, 4)
+        self.acts = torch.zeros(steps, copies, dtype=torch.long)
+        self.olds, self.rews, self.ends, self.worths = (torch.zeros(steps, copies) for _ in range(4))
+        self.steps = steps
+
+    def store(self, t, obs, act, old, rew, end, worth):
+        self.obs[t], self.acts[t], self.olds[t] = obs, act, old
+        self.rews[t], self.ends[t], self.worths[t] = rew, end, worth
+
+    def finish(self, after, discount, decay):
+        self.adv, gain = torch.zeros_like(self.rews), 0.0
+        for t in reversed(range(self.steps)):
+            more = 1 - self.ends[t]
+            gain = self.rews[t] + discount * after * more - self.worths[t] + discount * decay * more * gain
+            self.adv[t] = gain
+            after = self.worths[t]
+        self.data = {
+            "obs": self.obs.reshape(-1, 4),
+            "acts": self.acts.reshape(-1),
+            "old": self.olds.reshape(-1),
+            "adv": self.adv.reshape(-1),
+            "ret": (self.adv + self.worths).reshape(-1),
+        }
+
+    def cut(self, size):
+        for index in torch.randperm(len(self.data["old"])).split(size):
+            yield {name: one[index] for name, one in self.data.items()}
+"""
+COLLECT = """
+import gymnasium as gym
+import torch
+import numbers_of_it as given
+
+envs = gym.make_vec("CartPole-v1", num_envs=given.COPIES, vectorization_mode="sync")
+
+def begin():
+    torch.manual_seed(1)
+    return torch.as_tensor(envs.reset(seed=1)[0])
+
+def play(networks, obs, buffer):
+    for t in range(given.STEPS):
+        act, old, worth = networks.act(obs)
+        following, paid, terminated, truncated, _ = envs.step(act.numpy())
+        paid, end = torch.as_tensor(paid), torch.as_tensor(terminated | truncated)
+        buffer.store(t, obs, act, old, paid, end, worth)
+        obs = torch.as_tensor(following)
+    buffer.finish(networks.act(obs)[2], given.GAMMA, given.LAMBDA)
+    return obs
+"""
+LEARNS = """
+import torch
+from torch import nn
+from networks import Networks
+{imports}
+
+class Agent:
+    def __init__(self):
+        self.networks = Networks()
+        self.opt = torch.optim.Adam(self.networks.parameters(), lr=0.003)
+
+    def learn(self, batch):
+        now, spread, guess = self.networks.judge(batch["obs"], batch["acts"])
+        total = {loss}
+        self.opt.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(self.networks.parameters(), 0.7)
+        self.opt.step()
+"""
+LOSSES = """
+import torch
+import numbers_of_it as given
+
+def whole(now, spread, guess, batch):
+    r = torch.exp(now - batch["old"])
+    adv = batch["adv"]
+    surrogate = torch.min(r * adv, torch.clamp(r, 1 - given.CLIP, 1 + given.CLIP) * adv)
+    return -surrogate.mean() + given.C1 * ((guess - batch["ret"]) ** 2).mean() - given.C2 * spread.mean()
+"""
+NUMBERS = "CLIP, C1, C2, EPOCHS = 0.1, 0.6, 0.02, 2\nSTEPS, COPIES, GAMMA, LAMBDA = 16, 2, 0.9, 0.8\n"
+TRAIN = """
+import torch
+from agent import Agent
+from buffer import Buffer
+from collecting import begin, play
+from numbers_of_it import *
+
+obs, agent = begin(), Agent()
+buffer = Buffer(STEPS, COPIES)
+for update in range(3):
+    obs = play(agent.networks, obs, buffer)
+    data = buffer.data
+    for epoch in range(EPOCHS):
+        for index in torch.randperm(len(data["old"])).split(8):
+            agent.learn({name: one[index] for name, one in data.items()})
+torch.save([*agent.networks.parameters()], "weights.pt")
+"""
+TRAINER = """
+from agent import Agent
+from buffer import Buffer
+from collecting import begin, play
+import numbers_of_it as given
+
+class Trainer:
+    def __init__(self):
+        self.obs, self.agent = begin(), Agent()
+        self.buffer = Buffer(given.STEPS, given.COPIES)
+
+    def fit(self, updates):
+        for _ in range(updates):
+            self.obs = play(self.agent.networks, self.obs, self.buffer)
+            for _ in range(given.EPOCHS):
+                for batch in self.buffer.cut(8):
+                    self.agent.learn(batch)
+        return [*self.agent.networks.parameters()]
+"""
+LOSS_THERE = {
+    "networks.py": NETWORKS,
+    "buffer.py": BUFFER,
+    "collecting.py": COLLECT,
+    "numbers_of_it.py": NUMBERS,
+    "losses.py": LOSSES,
+    "agent.py": LEARNS.format(imports="from losses import whole", loss="whole(now, spread, guess, batch)"),
+    "train.py": TRAIN,
+}
+NAMES = ("networks", "buffer", "collecting", "numbers_of_it", "losses", "agent")
+
+
+def in_a_package(text):
+    for name in NAMES:
+        text = text.replace(f"from {name} import", f"from .{name} import")
+    return text.replace("import numbers_of_it as given", "from . import numbers_of_it as given")
+
+
+PACKAGE = {f"own/{name}": in_a_package(text) for name, text in LOSS_THERE.items() if name != "train.py"} | {
+    "own/__init__.py": "",
+    "own/trainer.py": in_a_package(TRAINER),
+    "train.py": "import torch\nfrom own.trainer import Trainer\ntorch.save(Trainer().fit(3), 'weights.pt')\n",
+}
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Files of a script, none of which is imported yet each time that it is run."""
+    monkeypatch.setattr(guard, "GUARD", Guard())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(files):
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return tmp_path / "train.py"
+
+    yield write
+    forget()
+
+
+def forget():
+    for name in [one for one in sys.modules if one.partition(".")[0] in (*NAMES, "own")]:
+        del sys.modules[name]
+
+
+def with_lines(script, advice, monkeypatch):
+    """(its Scopes, its weights at the end); `advice`: None: without any."""
+
+    def as_main(path):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+            patch.setattr(sys, "meta_path", [*sys.meta_path])
+            run(path, [] if advice is None else files_with(advice), as_module=False)
+
+    forget()
+    scopes, _ = run_with(script, monkeypatch, as_main)
+    return scopes, torch.load("weights.pt", weights_only=False)
+
+
+@pytest.mark.parametrize("files", [LOSS_THERE, PACKAGE], ids=["five files", "a package"])
+def test_a_script_is_shown_wherever_its_loops_its_loss_and_its_numbers_stand(files, written, monkeypatch):
+    script = written(files)
+    _, plain = with_lines(script, None, monkeypatch)
+    forget()
+    advice = advice_for(script)
+    assert advice.open == [], advice.lines
+    (scope,), weights = with_lines(script, advice, monkeypatch)
+    assert guard.GUARD.on and not scope.watcher.off
+    assert [len(update.minibatches) for update in scope.updates] == [2 * 4] * 3
+    assert scope.rollout_layout == (16, 2)
+    facts = scope.updates[-1].settings
+    told = [getattr(facts, name) for name in ("clip_range", "value_coef", "entropy_coef", "max_grad_norm", "discount")]
+    assert told == pytest.approx([0.1, 0.6, 0.02, 0.7, 0.9])
+    for update in scope.updates:
+        assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
+        assert np.isin(update.rollout.rewards, [0.0, 1.0]).all(), "CartPole pays 1 a step, and nothing for a reset"
+        assert update.rollout.rewards.mean() > 0.8
+    assert all(map(torch.equal, plain, weights))
