@@ -15,7 +15,7 @@ from ppo_scope.attach.advising.living import Living
 from ppo_scope.attach.advising.minibatch import pieces_of
 from ppo_scope.attach.advising.parting import Put, parted
 from ppo_scope.attach.advising.reading import reading_of
-from ppo_scope.attach.advising.rollout import AS_ONE, CHANGED, NOT_SURE, lines_before
+from ppo_scope.attach.advising.rollout import AS_ONE, NOT_SURE, TO_LOOK_AT, lines_before
 from ppo_scope.attach.advising.source import Source
 from ppo_scope.attach.advising.text import File
 
@@ -23,8 +23,6 @@ INTO = "# {file}, {side} line {line}, `{words}`:"
 LONGEST_WORDS = 60
 NEAREST = 8
 """Callers of `backward` that are looked at."""
-LOOKED_AT = CHANGED.partition("{")[0]
-"""What is said of an argument that is known, and to be looked at all the same."""
 
 
 UNSURE = NOT_SURE.partition("{")[0]
@@ -55,7 +53,7 @@ class Advice(NamedTuple):
 
 
 def _is_open(value: str) -> bool:
-    return value.startswith(TO_FILL_IN) or LOOKED_AT in value
+    return value.startswith(TO_FILL_IN) or TO_LOOK_AT in value
 
 
 class Adviser:

@@ -12,7 +12,7 @@ from ppo_scope.attach.advising.place import Place, Taken, made_in, place_of, tak
 from ppo_scope.attach.advising.reading import Reading
 from ppo_scope.attach.advising.rows import Rows, rows_in
 from ppo_scope.attach.advising.source import Bit, Source
-from ppo_scope.attach.advising.tree import Scope, is_pure, parameters
+from ppo_scope.attach.advising.tree import LAID, Scope, is_pure, name_called, parameters
 
 TO_FILL_IN = "...,  # to fill in: "
 MAY_BE = "...  # "
@@ -67,7 +67,7 @@ class Draft:
             return str(rows.layout[1])
         if is_pure(node):
             return f"{words(node)}.shape[1]"
-        laid = node.args[0] if isinstance(node, ast.Call) and node.args else None
+        laid = node.args[0] if isinstance(node, ast.Call) and name_called(node) in LAID else None
         if laid is not None and is_pure(laid):
             return f"len({words(laid)}[0])"
         if isinstance(laid, ast.ListComp) and isinstance(laid.elt, ast.Attribute):

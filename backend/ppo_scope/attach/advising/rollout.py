@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -10,15 +11,19 @@ from numpy.typing import NDArray
 from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, call
 from ppo_scope.attach.advising.inputs import asked_with
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
-from ppo_scope.attach.advising.rewards import changed_at, gathered
+from ppo_scope.attach.advising.reward_flow import arrived
+from ppo_scope.attach.advising.rewards import gathered
 from ppo_scope.attach.advising.rows import Rows, before_it_is_normalised, rows_in
 from ppo_scope.attach.advising.settings import learning_rate_of, settings_of
 from ppo_scope.attach.advising.source import Bit
 from ppo_scope.attach.advising.tree import Function, called, is_name
 
 OWN_REWARDS = "the environment's own: not scaled, and without γ·V(s′) in them"
-CHANGED = "the environment's own: as they are before line {line} changes them"
+TO_LOOK_AT = "the environment's own: as they are before "
+CHANGED = TO_LOOK_AT + "line {line} changes them"
 OF_ONE = "as the environment gives them; those of several at once are refused by `float`"
+NOT_SEEN = TO_LOOK_AT + "anything changes them: their way here from where it gives them is not seen"
+OF_STEP = "as the environment gives them"
 AS_GIVEN = "as the environment gives them, before line {line} changes them"
 ORDER = ("actions", "rewards", "log_probs", "advantages", "values", "returns", "dones", "truncated", "observations")
 UNKNOWN = {
@@ -43,10 +48,25 @@ def lines_before(draft: Draft) -> list[str]:
     begins = [] if draft.place.sure else [NOT_SURE.format(function=getattr(draft.place.scope, "name", ""))]
     begins += [f"global {draft.scope}"] if isinstance(draft.place.scope, Function) else []
     found = collected_in(draft.source)
-    made = ["    " + one for one in call(f"{draft.scope} = ppo_scope.Scope", settings_of(draft, found))]
-    told = call(f"{draft.scope}.rollout", _rollout(draft, found))
+    settings = settings_of(draft, found)
+    made = ["    " + one for one in call(f"{draft.scope} = ppo_scope.Scope", settings)]
+    told = call(f"{draft.scope}.rollout", {**_rollout(draft, found), **_that_may_move(settings)})
     after = [f"{draft.given}.clear()"] if draft.given is not None else []
     return [*begins, f"if {draft.scope} is None:", *made, *told, *after]
+
+
+MAY_MOVE = ("clip_range", "clip_range_high", "value_coef", "entropy_coef")
+
+
+def _that_may_move(settings: Mapping[str, str | None]) -> dict[str, str]:
+    """Those that are no numbers in the file: they are told anew at each update."""
+    given = {name: settings[name] or "" for name in MAY_MOVE}
+    known = {name: one.partition(",  # ")[0] for name, one in given.items() if one and not one.startswith(TO_FILL_IN)}
+    return {name: one for name, one in known.items() if not _is_number(one)}
+
+
+def _is_number(words: str) -> bool:
+    return words.replace(".", "").replace("e-", "").isdigit()
 
 
 def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
@@ -64,10 +84,11 @@ def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
         "values": _collected(draft, found.values),
         **_ends(draft, found),
     }
-    if told["rewards"] is not None:
-        line = changed_at(draft.source)
-        given = None if line is None else gathered(draft)
-        said = OWN_REWARDS if line is None else CHANGED if given is None else AS_GIVEN
+    if told["rewards"] is not None and found.rewards is not None:
+        seen, line = arrived(draft.source, found.rewards)
+        given = gathered(draft) if line is not None or not seen else None
+        changed = CHANGED if seen else NOT_SEEN
+        said = OWN_REWARDS if seen and line is None else changed if given is None else AS_GIVEN if line else OF_STEP
         told["rewards"] = f"{given or told['rewards']},  # {said.format(line=line and draft.source.said(line))}"
     elif told["log_probs"] is not None and (draft.rows is None or draft.rows.layout[1] == 1):
         told["log_probs"] += f",  # {AS_ONE}"
@@ -93,8 +114,10 @@ def _asked(draft: Draft) -> tuple[Bit | None, Bit | None]:
 
 
 def _may_be_samples(draft: Draft, whole: Bit) -> bool:
-    """Whatever a minibatch is taken of; of what is given as it stands, arrays, where that can be seen."""
-    if isinstance(whole.node, ast.Constant) or is_name(whole.node, "self"):
+    """Whatever a minibatch is taken of; of what is given as it stands, arrays, where that can be seen, but for what the
+    policy has found itself.
+    """
+    if isinstance(whole.node, ast.Constant) or is_name(whole.node, "self") or draft.living.has_gradient(whole):
         return False
     return draft.taken is not None or not draft.living.scopes or draft.living.array(whole) is not None
 
