@@ -234,3 +234,81 @@ def test_a_script_is_shown_wherever_its_loops_its_loss_and_its_numbers_stand(fil
         assert np.isin(update.rollout.rewards, [0.0, 1.0]).all(), "CartPole pays 1 a step, and nothing for a reset"
         assert update.rollout.rewards.mean() > 0.8
     assert all(map(torch.equal, plain, weights))
+
+
+def changed(name, before, after):
+    """The five files, one of them otherwise."""
+    assert before in LOSS_THERE[name]
+    return {**LOSS_THERE, name: LOSS_THERE[name].replace(before, after)}
+
+
+MOVES = changed(
+    "train.py",
+    "    data = buffer.data\n",
+    "    data = buffer.data\n    numbers.CLIP, numbers.C2 = 0.1 / (1 + update), 0.0\n",
+)
+MOVES["train.py"] = MOVES["train.py"].replace("import torch\n", "import torch\nimport numbers_of_it as numbers\n")
+
+
+def test_what_moves_between_updates_is_told_as_it_is_at_each(written, monkeypatch):
+    script = written(MOVES)
+    advice = advice_for(script)
+    (scope,), _ = with_lines(script, advice, monkeypatch)
+    told = [(update.settings.clip_range, update.settings.entropy_coef) for update in scope.updates]
+    assert told == [pytest.approx((0.1 / updates, 0.0)) for updates in (1, 2, 3)]
+
+
+BEGINS = "more = 1 - (self.ends[t + 1] if t + 1 < self.steps else 0 * after)"
+SHUFFLED = """
+        order = torch.randperm(len(self.data["old"]))
+        self.data = {name: one[order] for name, one in self.data.items()}
+"""
+BY_ANOTHER_NAME = "for one in [agent.learn]:\n                one({name: one[index] for name, one in data.items()})"
+OPEN = [
+    (changed("buffer.py", "\n    def cut", f"{SHUFFLED}\n    def cut"), ["rewards"]),
+    (changed("buffer.py", "self.adv[t] = gain", "self.adv[t] = gain + self.rews[t - 1]"), ["rewards"]),
+    (
+        changed("train.py", "agent.learn({name: one[index] for name, one in data.items()})", BY_ANOTHER_NAME),
+        [
+            "where an update begins",
+            "rewards",
+        ],
+    ),
+    (changed("losses.py", "given.C2 * spread.mean()", "given.C2 * (now - now.detach()).mean()"), ["entropy_coef"]),
+]
+
+
+@pytest.mark.parametrize(("files", "names"), OPEN, ids=["shuffled", "other sums", "unseen calls", "no entropy"])
+def test_what_is_not_seen_or_does_not_add_up_is_left_open(files, names, written):
+    advice = advice_for(written(files))
+    assert advice.open == names, advice.lines
+
+
+def test_flags_of_where_episodes_begin_are_not_told_as_their_ends(written):
+    advice = advice_for(written(changed("buffer.py", "more = 1 - self.ends[t]", BEGINS)))
+    assert "# dones=…" in advice.lines and not advice.open
+
+
+def test_what_the_policy_finds_is_not_told_as_what_it_is_given(written):
+    asked = (
+        'policy = Categorical(logits=self.actor(batch["obs"]))\n        now, spread = policy.log_prob(batch["acts"]), '
+    )
+    asked += 'policy.entropy()\n        guess = self.networks.critic(batch["obs"]).squeeze(-1)'
+    files = changed(
+        "agent.py",
+        'now, spread, guess = self.networks.judge(batch["obs"], batch["acts"])',
+        "seen = batch['obs']\n        " + asked,
+    )
+    files["agent.py"] = (
+        files["agent.py"]
+        .replace('logits=self.actor(batch["obs"])', "logits=found")
+        .replace("policy = ", "found = self.networks.actor(seen)\n        policy = ")
+        .replace("import torch\n", "import torch\nfrom torch.distributions import Categorical\n", 1)
+    )
+    whole = "agent.learn({name: one[index] for name, one in data.items()})"
+    files["train.py"] = files["train.py"].replace(
+        f'for index in torch.randperm(len(data["old"])).split(8):\n            {whole}', "agent.learn(data)"
+    )
+    assert "agent.learn(data)" in files["train.py"]
+    advice = advice_for(written(files))
+    assert "observations=buffer.obs" in advice.lines and not advice.open, advice.lines

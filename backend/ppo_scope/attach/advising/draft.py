@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ppo_scope.attach.advising.carrying import carried
 from ppo_scope.attach.advising.living import Living
-from ppo_scope.attach.advising.place import Place, Taken, made_in, place_of, taken_in
+from ppo_scope.attach.advising.place import Place, Taken, made_in, place_of, shuffled, taken_in
 from ppo_scope.attach.advising.reading import Reading
 from ppo_scope.attach.advising.rows import Rows, rows_in
 from ppo_scope.attach.advising.source import Bit, Source
@@ -56,8 +56,10 @@ class Draft:
         """A list of rewards as the environment gives them, where that is needed."""
         self.log_probs = self.whole(reading.old_log_prob)
         """All of log π_old."""
+        self.shuffled = shuffled(source, self.taken.whole if self.taken is not None else self.log_probs)
+        """Before minibatches are cut out of them: what else was collected stands in another order."""
         self.rows: Rows | None = None
-        if self.log_probs is not None:
+        if self.log_probs is not None and not self.shuffled:
             self.rows = rows_in(source, living, self.log_probs, self.place)
 
     def width_of(self, rows: Rows, scope: Scope | None = None) -> str:

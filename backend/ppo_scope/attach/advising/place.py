@@ -54,6 +54,14 @@ def taken_in(source: Source, bit: Bit | None) -> Taken | None:
     return None
 
 
+def shuffled(source: Source, whole: Bit | None) -> bool:
+    """Whether all samples stand in another order than they were collected in."""
+    bits = (one.node for one in source.chain(whole))
+    return any(
+        isinstance(one, ast.Subscript) and not isinstance(one.slice, ast.Slice) and _varies(one.slice) for one in bits
+    )
+
+
 def _varies(index: ast.expr) -> bool:
     """Whether it is of several samples, and others each time."""
     if isinstance(index, ast.Slice):

@@ -207,13 +207,19 @@ def _is_of_policy(terms: Sequence[Term]) -> bool:
     return any(term.kind == "policy" for term in terms)
 
 
+def may_be_entropy(node: ast.expr) -> bool:
+    """Whether it is called so, or made of logarithms: anything may be taken away from a loss."""
+    names = (getattr(one, "id", None) or getattr(one, "attr", None) or "" for one in ast.walk(node))
+    return any("ent" in name.lower() or "log" in name.lower() for name in names)
+
+
 def _entropy_of(terms: Sequence[Term]) -> Term | None:
     """Of a loss: what is the entropy of a distribution, or else what alone is taken away beside the policy loss."""
     for term in terms:
         if term.kind == "entropy":
             return term
     others = [term for term in terms if term.kind is None and term.negative]
-    return others[0] if _is_of_policy(terms) and len(others) == 1 else None
+    return others[0] if _is_of_policy(terms) and len(others) == 1 and may_be_entropy(others[0].bit.node) else None
 
 
 def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Asked) -> None:

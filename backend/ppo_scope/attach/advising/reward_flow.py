@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ppo_scope.attach.advising.place import OUTCOME
 from ppo_scope.attach.advising.source import Bit, Source
+from ppo_scope.attach.advising.terms import defined
 from ppo_scope.attach.advising.tree import (
     LAID,
     SAME,
@@ -26,6 +27,7 @@ from ppo_scope.attach.advising.tree import (
 
 KEPT = SAME | SAME_OF | LAID | {"item", "tolist", "float", "int", "float32", "float64"}
 """Calls whose result holds the same numbers."""
+OTHERWISE = ("clip", "clamp", "sign", "tanh")
 INTO = ("append", "extend")
 PASSED_ON = (ast.List, ast.keyword, ast.Starred, ast.NamedExpr, ast.Attribute, ast.Subscript)
 
@@ -70,7 +72,7 @@ class _Flow:
     def __init__(self, source: Source, array: Bit) -> None:
         self._source = source
         self._array = {name for bit in source.chain(array) for name in _names_of(bit.node)}
-        self._seen, self._changed = False, self._written_over()
+        self._seen, self._changed = False, self._made_of_others(array) or self._written_over()
         self._waiting: deque[Variable] = deque()
         self._known: set[Variable] = set()
 
@@ -94,6 +96,14 @@ class _Flow:
         self._seen = True
         if self._changed is None:
             self._changed = changed_at
+
+    def _made_of_others(self, array: Bit) -> int | None:
+        """Where the array is what is computed of another one."""
+        for bit in defined(self._source, array):
+            computed = isinstance(bit.node, ast.BinOp | ast.UnaryOp) or called(bit.node, *OTHERWISE) is not None
+            if computed and hasattr(bit.node, "lineno"):
+                return bit.node.lineno
+        return None
 
     def _written_over(self) -> int | None:
         """Where something is added to, or taken from, what is in the array."""

@@ -6,10 +6,13 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from ppo_scope.attach.advising.adding_up import Told, adds_up
 from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, call
 from ppo_scope.attach.advising.inputs import asked_with
+from ppo_scope.attach.advising.living import Unknown
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
 from ppo_scope.attach.advising.reward_flow import arrived
 from ppo_scope.attach.advising.rewards import gathered
@@ -23,6 +26,7 @@ TO_LOOK_AT = "the environment's own: as they are before "
 CHANGED = TO_LOOK_AT + "line {line} changes them"
 OF_ONE = "as the environment gives them; those of several at once are refused by `float`"
 NOT_SEEN = TO_LOOK_AT + "anything changes them: their way here from where it gives them is not seen"
+NOT_ADDED_UP = TO_LOOK_AT + "they are added up; of these the advantages are not made, or not in this order"
 OF_STEP = "as the environment gives them"
 AS_GIVEN = "as the environment gives them, before line {line} changes them"
 ORDER = ("actions", "rewards", "log_probs", "advantages", "values", "returns", "dones", "truncated", "observations")
@@ -85,18 +89,72 @@ def _rollout(draft: Draft, found: Collected) -> dict[str, str | None]:
         **_ends(draft, found),
     }
     if told["rewards"] is not None and found.rewards is not None:
-        seen, line = arrived(draft.source, found.rewards)
-        given = gathered(draft) if line is not None or not seen else None
-        changed = CHANGED if seen else NOT_SEEN
-        said = OWN_REWARDS if seen and line is None else changed if given is None else AS_GIVEN if line else OF_STEP
-        told["rewards"] = f"{given or told['rewards']},  # {said.format(line=line and draft.source.said(line))}"
+        told["rewards"] = _said_of_rewards(draft, found, told["rewards"])
     elif told["log_probs"] is not None and (draft.rows is None or draft.rows.layout[1] == 1):
         told["log_probs"] += f",  # {AS_ONE}"
-        runs = draft.log_probs is not None and draft.living.array(draft.log_probs) is not None
+        runs = draft.log_probs is not None and draft.living.array(draft.log_probs) is not None and not draft.shuffled
         given = gathered(draft, alone=True) if runs else None
         told["rewards"] = None if given is None else f"{given},  # {OF_ONE}"
     arguments = {name: told.get(name) or UNKNOWN.get(name) for name in ORDER}
     return {**arguments, "learning_rate": learning_rate_of(draft)}
+
+
+def _said_of_rewards(draft: Draft, found: Collected, words: str) -> str:
+    """They, or where they are gathered instead; and whether that is seen to be what the environment gives."""
+    assert found.rewards is not None
+    if adds_up_in(draft, found) is False:
+        return f"{words},  # {NOT_ADDED_UP}"
+    seen, line = arrived(draft.source, found.rewards)
+    if seen and line is None:
+        return f"{words},  # {OWN_REWARDS}"
+    given, changed = gathered(draft), CHANGED if seen else NOT_SEEN
+    said = changed if given is None else AS_GIVEN if line else OF_STEP
+    return f"{given or words},  # {said.format(line=line and draft.source.said(line))}"
+
+
+def adds_up_in(draft: Draft, found: Collected) -> bool | None:
+    """Whether advantages and returns are made of the other arrays, as far as that can be computed now."""
+    layout = draft.rows.layout if draft.rows is not None else (-1, 1)
+    parts = (found.rewards, found.values, found.ends, found.terminated)
+    arrays = [_by_numbers(draft, None if one is None else draft.there(one), layout) for one in parts]
+    sums = [_steps_of(draft, draft.whole(one)) for one in (draft.reading.used, draft.reading.target)]
+    decays = [None if one is None else _number(draft, one) for one in (found.discount, found.gae_lambda)]
+    rewards, discount = arrays[0], decays[0]
+    known = [one.shape for one in (*arrays, *sums) if one is not None]
+    if rewards is None or discount is None or len({*known}) > 1:
+        return None
+    return adds_up(Told(rewards, *arrays[1:], *sums), discount, decays[1])
+
+
+def _by_numbers(draft: Draft, words: str | None, layout: tuple[int, int]) -> NDArray[Any] | None:
+    if words is None:
+        return None
+    array = draft.living.array(Bit(ast.parse(words, mode="eval").body, draft.place.scope))
+    return None if array is None else array.reshape(layout).astype(np.float64)
+
+
+def _steps_of(draft: Draft, whole: Bit | None) -> NDArray[Any] | None:
+    """[M, N] of an array of all samples, in the order of log π_old."""
+    flat = None if whole is None else draft.living.array(whole)
+    if flat is None:
+        return None
+    rows = draft.rows
+    if rows is None:
+        return flat.reshape(-1, 1).astype(np.float64)
+    steps, environments = rows.layout
+    found = flat.reshape(environments, steps).T if rows.by_environment else flat.reshape(rows.layout)
+    return found.astype(np.float64)
+
+
+def _number(draft: Draft, bit: Bit) -> float | None:
+    words = draft.there(bit)
+    if words is None:
+        return None
+    try:
+        found = draft.living.value(Bit(ast.parse(words, mode="eval").body, draft.place.scope))
+    except Unknown:
+        return None
+    return float(found) if isinstance(found, int | float) else None
 
 
 def _asked(draft: Draft) -> tuple[Bit | None, Bit | None]:
@@ -186,7 +244,7 @@ def _raw(draft: Draft, whole: Bit) -> str | None:
 
 def _collected(draft: Draft, bit: Bit | None) -> str | None:
     """An array or a list, where it is seen to have the rollout's layout."""
-    words = None if bit is None else draft.there(bit)
+    words = None if bit is None or draft.shuffled else draft.there(bit)
     if bit is None or words is None:
         return None
     whole = Bit(ast.parse(words, mode="eval").body, draft.place.scope)
