@@ -164,6 +164,10 @@ FORMS = [
         (RATIO, LEAST, "loss = pg + c * nn.functional.smooth_l1_loss(v, ret[ix]) - 0.02 * ent.mean()"),
         {"value_coef": "c,  # of mean", "entropy_coef": "0.02", "returns": "ret"},
     ),
+    ((RATIO, LEAST, WHOLE.replace("= pg", "= (pg") + ") / 4"), {"value_coef": "c", "entropy_coef": "0.01"}),
+    ((RATIO, LEAST, WHOLE.replace("= pg", "= 0.5 * pg")), {"value_coef": "2.0 * c", "entropy_coef": "0.02"}),
+    ((RATIO, LEAST, WHOLE.replace("= pg", "= eps * pg")), {"value_coef": "...,  # to fill in"}),
+    ((RATIO, LEAST, WHOLE.replace("= pg", "= eps * (pg") + ")"), {"value_coef": "c", "entropy_coef": "0.01"}),
     ((RATIO, LEAST, "loss = pg"), {"value_coef": "...,  # to fill in", "entropy_coef": "0.0"}),
     ((RATIO, LEAST, f"{WHOLE} + 0.1 * logp.square().mean()"), {"value_coef": "c", "entropy_coef": "0.01"}),
     ((RATIO, LEAST, f"{WHOLE} - 0.1 * logp.mean()"), {"value_coef": "c", "entropy_coef": "...,  # to fill in: c₂"}),
@@ -474,6 +478,22 @@ def test_nobody_is_told_to_write_into_a_library(tmp_path):
     library.mkdir()
     (library / "mine.py").write_text(TOUCHY.format(difference="log_prob - batch.old", times=1))
     assert advised(library / "mine.py") is None
+
+
+def test_a_multiple_of_the_loss_is_not_told_as_the_loss(tmp_path):
+    lines = advice_to(tmp_path, LOSS.format(RATIO, LEAST, WHOLE))
+    assert "loss=loss," in lines
+    lines = advice_to(tmp_path, LOSS.format(RATIO, LEAST, WHOLE.replace("= pg", "= (pg") + ") / 4"))
+    assert " loss=loss," not in lines and "policy_loss=pg," in lines
+
+
+def test_a_file_is_read_in_its_encoding(tmp_path):
+    text = LOSS.format(RATIO, LEAST, f'{WHOLE}; words = "ä"')
+    plain = advice_to(tmp_path, text)
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8-sig")
+    assert advice_of(str(tmp_path / "mine.py")).lines == plain
+    (tmp_path / "mine.py").write_text(f"# coding: latin-1{text}", encoding="latin-1")
+    assert advice_of(str(tmp_path / "mine.py")).lines == plain.replace("coding", "coding")
 
 
 def test_what_cannot_be_read_ends_no_training(tmp_path):

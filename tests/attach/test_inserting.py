@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 
@@ -81,6 +82,15 @@ def test_every_line_of_the_script_stays_where_it_is_and_ours_stand_where_they_go
 
 
 DRAWS = "torch.nn.Sequential(torch.nn.Linear(4, 1), torch.nn.Dropout(0.5))"
+NOTES = """import numpy, torch
+class Notes(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mean, self.own = numpy.zeros(2), torch.nn.Linear(2, 1)
+    def forward(self, x):
+        self.mean += x.numpy().mean(0) + numpy.random.normal(size=2)
+        return self.own(x - torch.from_numpy(self.mean).float())
+"""
 REMEMBERS = "nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))"
 
 
@@ -90,14 +100,18 @@ REMEMBERS = "nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))"
         ("generator", "torch.nn.Linear(4, 1)", DRAWS),  # V is asked for within the value loss, before
         ("gaussian", "nn.Linear(2, 1)", REMEMBERS),  # and after the policy's step
         ("gaussian", "nn.Linear(2, 1)", "nn.Sequential(nn.Linear(2, 1), nn.Dropout(0.5))"),
+        ("gaussian", "nn.Linear(2, 1)", "Notes()"),  # of its own, and with NumPy's generator
     ],
 )
 def test_what_draws_or_remembers_trains_the_same_bits_too(name, own, other, main, monkeypatch, tmp_path):
     text, script = (SCRIPTS / f"{name}.py").read_text(), tmp_path / "mine.py"
     assert own in text
-    script.write_text(text.replace(own, other))
+    script.write_text(NOTES + text.replace(own, other))
+    numpy.random.seed(0)
     plain = run_with(script, monkeypatch)
-    (scope,), variables = run_inserted(script, advice_for(script), main, monkeypatch)
+    advice = advice_for(script)
+    numpy.random.seed(0)
+    (scope,), variables = run_inserted(script, advice, main, monkeypatch)
     assert guard.GUARD.on and len(scope.updates) == 3 and scope.updates[0].minibatches[0].values is not None
     one, other = (held_by(found) for found in (plain[1], variables))
     assert len(one) >= 4 and all(map(torch.equal, one, other))

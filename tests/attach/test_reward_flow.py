@@ -1,9 +1,11 @@
 """Whether the rewards that advantages are made of are those of the environment is seen by their way there."""
 
+import numpy as np
 import pytest
 
+from ppo_scope.attach.advising.adding_up import Told, adds_up
 from ppo_scope.attach.advising.recurrence import collected_in
-from ppo_scope.attach.advising.reward_flow import arrived
+from ppo_scope.attach.advising.reward_flow import CUT, arrived
 from ppo_scope.attach.advising.source import Source
 from ppo_scope.attach.advising.text import File
 
@@ -107,3 +109,43 @@ def test_rewards_may_be_parts_of_what_is_kept_of_a_step(kept):
 
     assert way(kept) == (True, None)
     assert way(kept.replace("reward)", "-reward)")).changed_at == 19
+
+
+CUTS = [
+    ("ends.append(over or cut)", True),
+    ("done = np.logical_or(over, cut)\n        ends[t] = torch.tensor(done)", True),
+    ("ends.append(float(over | cut))", True),
+    ("ends.append(over)", False),
+    ("ends.append(over); cuts.append(cut)", False),
+]
+
+
+@pytest.mark.parametrize(("stored", "seen"), CUTS)
+def test_where_the_environment_cuts_an_episode_has_to_be_among_the_ends(stored, seen):
+    source = Source(File("mine.py", LOOP.format("", STEP, stored) + SUM.replace("dones", "ends")))
+    assert arrived(source, collected_in(source).ends, CUT).seen is seen
+
+
+def test_advantages_that_are_made_of_what_is_told_are_known_to_be():
+    generator = np.random.default_rng(1)
+    rewards, values = generator.normal(size=(2, 64, 3))
+    ends = (generator.random((64, 3)) < 0.1).astype(float)
+    sums, returns, after = np.zeros((65, 3)), np.zeros((65, 3)), values[-1]
+    for t in reversed(range(64)):
+        delta = rewards[t] + 0.9 * after * (1 - ends[t]) - values[t]
+        sums[t] = delta + 0.9 * 0.8 * (1 - ends[t]) * sums[t + 1]
+        returns[t] = rewards[t] + 0.9 * (1 - ends[t]) * returns[t + 1]
+        after = values[t]
+    advantages, summed = sums[:-1], returns[:-1]
+
+    def says(rewards, values, ends, advantages, returns, decay=0.8):
+        return adds_up(Told(rewards, values, ends, None, advantages, returns), 0.9, decay)
+
+    shuffled = generator.permutation(64)
+    assert says(rewards, values, ends, advantages, None) and says(rewards, values, ends, None, advantages + values)
+    assert says(rewards, None, ends, None, summed, None) and says(rewards, values, ends, summed - values, summed)
+    assert says(rewards, values, ends, advantages[shuffled], None) is False
+    assert says(rewards, values, np.roll(ends, 1, 0), advantages, None) is False, "it has to say where episodes end"
+    assert says(rewards, values, ends, advantages, None, decay=0.5) is False
+    assert says(0.5 * rewards, None, ends, None, summed, None) is False
+    assert says(rewards, None, ends, None, None) is None

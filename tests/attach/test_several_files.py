@@ -258,7 +258,10 @@ def test_what_moves_between_updates_is_told_as_it_is_at_each(written, monkeypatc
     assert told == [pytest.approx((0.1 / updates, 0.0)) for updates in (1, 2, 3)]
 
 
-BEGINS = "more = 1 - (self.ends[t + 1] if t + 1 < self.steps else 0 * after)"
+BEGINS = """if t == self.steps - 1:
+                more = 1 - 0 * after
+            else:
+                more = 1 - self.ends[t + 1]"""
 SHUFFLED = """
         order = torch.randperm(len(self.data["old"]))
         self.data = {name: one[order] for name, one in self.data.items()}
@@ -284,31 +287,62 @@ def test_what_is_not_seen_or_does_not_add_up_is_left_open(files, names, written)
     assert advice.open == names, advice.lines
 
 
-def test_flags_of_where_episodes_begin_are_not_told_as_their_ends(written):
-    advice = advice_for(written(changed("buffer.py", "more = 1 - self.ends[t]", BEGINS)))
+WITHOUT_ENDS = [
+    changed("buffer.py", "more = 1 - self.ends[t]", BEGINS),
+    changed("collecting.py", "terminated | truncated", "terminated"),
+]
+
+
+@pytest.mark.parametrize("files", WITHOUT_ENDS, ids=["where they begin", "without cuts"])
+def test_what_does_not_tell_all_ends_of_episodes_is_not_told_as_their_ends(files, written):
+    advice = advice_for(written(files))
     assert "# dones=…" in advice.lines and not advice.open
 
 
-def test_what_the_policy_finds_is_not_told_as_what_it_is_given(written):
-    asked = (
-        'policy = Categorical(logits=self.actor(batch["obs"]))\n        now, spread = policy.log_prob(batch["acts"]), '
-    )
-    asked += 'policy.entropy()\n        guess = self.networks.critic(batch["obs"]).squeeze(-1)'
-    files = changed(
-        "agent.py",
-        'now, spread, guess = self.networks.judge(batch["obs"], batch["acts"])',
-        "seen = batch['obs']\n        " + asked,
-    )
-    files["agent.py"] = (
-        files["agent.py"]
-        .replace('logits=self.actor(batch["obs"])', "logits=found")
-        .replace("policy = ", "found = self.networks.actor(seen)\n        policy = ")
-        .replace("import torch\n", "import torch\nfrom torch.distributions import Categorical\n", 1)
-    )
-    whole = "agent.learn({name: one[index] for name, one in data.items()})"
-    files["train.py"] = files["train.py"].replace(
-        f'for index in torch.randperm(len(data["old"])).split(8):\n            {whole}', "agent.learn(data)"
-    )
-    assert "agent.learn(data)" in files["train.py"]
-    advice = advice_for(written(files))
-    assert "observations=buffer.obs" in advice.lines and not advice.open, advice.lines
+ONE_STEP = """
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import nn
+from torch.distributions import Categorical
+
+env = gym.make("CartPole-v1")
+torch.manual_seed(1)
+state, _ = env.reset(seed=1)
+net = nn.Linear(4, 2)
+opt = torch.optim.Adam(net.parameters())
+for update in range(2):
+    states, moves, olds, rewards, dones = [], [], [], [], []
+    for t in range(16):
+        with torch.no_grad():
+            policy = Categorical(logits=net(torch.as_tensor(state)))
+        move = policy.sample()
+        following, reward, terminated, truncated, _ = env.step(move.item())
+        states.append(state), moves.append(move), olds.append(policy.log_prob(move))
+        rewards.append(reward), dones.append(terminated or truncated)
+        state = env.reset()[0] if dones[-1] else following
+    gains, gain = [], 0.0
+    for t in reversed(range(16)):
+        gain = rewards[t] + 0.9 * (1 - dones[t]) * gain
+        gains.insert(0, gain)
+    seen, done, old = torch.tensor(np.array(states)), torch.stack(moves), torch.stack(olds)
+    adv = torch.tensor(gains)
+    {0}
+    ratio = torch.exp(Categorical(logits=logits).log_prob(done) - old)
+    loss = -torch.min(ratio * adv, ratio.clamp(0.8, 1.2) * adv).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "asked", ["logits = net(seen)", "logits, _ = net(seen), None", "logits, _ = torch.stack([net(seen)] * 2)"]
+)
+def test_what_a_policy_finds_is_not_told_as_what_it_is_given(asked, tmp_path):
+    (script := tmp_path / "train.py").write_text(ONE_STEP.format(asked))
+    lines = advice_for(script).lines
+    given = "torch.stack" not in asked
+    assert (
+        "observations=seen.reshape(-1, 1, *seen.shape[1:])" in lines
+    ) is given and "observations=logits" not in lines

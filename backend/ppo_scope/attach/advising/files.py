@@ -6,6 +6,7 @@ import ast
 import contextlib
 import sys
 import sysconfig
+import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
@@ -40,7 +41,13 @@ def read(path: str, names: Mapping[str, Any]) -> File:
         path: where it is.
         names: what its names are, while it runs.
     """
-    return File(path, Path(path).read_text(encoding="utf-8"), names.get("__name__", MAIN), names)
+    return File(path, text_of(path), names.get("__name__", MAIN), names)
+
+
+def text_of(path: str) -> str:
+    """As Python reads it, in its encoding."""
+    with tokenize.open(path) as file:
+        return file.read()
 
 
 def with_used(files: Sequence[File]) -> list[File]:

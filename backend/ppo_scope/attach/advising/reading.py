@@ -182,17 +182,46 @@ def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient:
             known = all(term.kind is not None or term is _entropy_of(terms) for term in terms)
             if isinstance(differentiated.node, ast.Name) and known:
                 reading.losses.setdefault("loss", differentiated)
+        scale = _scale_of(terms)
+        if scale:
+            reading.losses.pop("loss", None)  # it is a multiple of L
         for term in terms:
             if term.kind == "value" and reading.value is None:
                 _read_value(source, reading, term, has_gradient)
+                reading.value_coef = _less_scale(term.factors, scale)
                 reading.value_backward = call
             if term is _entropy_of(terms) and reading.entropy is None:
                 reading.entropy = term.bit
                 minus: tuple[float, ...] = () if term.negative else (-1.0,)
-                reading.entropy_coef = [*minus, *term.factors]
+                reading.entropy_coef = _less_scale((*minus, *term.factors), scale)
     own = _held_in(source, least, reading.policy)
     if own is not None:
         reading.losses["policy_loss"] = own
+
+
+def _scale_of(terms: Sequence[Term]) -> list[Bit | float]:
+    """By what the policy loss is multiplied: L is the sum without that."""
+    return next(([one for one in term.factors if one != 1.0] for term in terms if term.kind == "policy"), [])
+
+
+def _less_scale(factors: Sequence[Bit | float], scale: Sequence[Bit | float]) -> list[Bit | float] | None:
+    """A coefficient without it; None: it cannot be said."""
+    found = list(factors)
+    for one in scale:
+        same = next((other for other in found if _is_alike(one, other)), None)
+        if same is not None:
+            found.remove(same)
+        elif isinstance(one, float) and one:
+            found.append(1 / one)
+        else:
+            return None
+    return found
+
+
+def _is_alike(one: Bit | float, other: Bit | float) -> bool:
+    if isinstance(one, Bit) and isinstance(other, Bit):
+        return ast.dump(one.node) == ast.dump(other.node)
+    return one == other
 
 
 def _differentiated(call: ast.Call) -> ast.expr:
@@ -229,7 +258,6 @@ def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Aske
     if has_gradient(target) or (has_gradient(value) is None and _is_asked(source, target, value)):
         value, target = target, value
     reading.value, reading.target, reading.value_loss = value, target, term.bit
-    reading.value_coef = list(term.factors)
     own = _held_in(source, term.bit.node, source.statement_of(term.bit.node))
     if own is not None:
         reading.losses["value_loss"] = own

@@ -49,21 +49,27 @@ class Variable(NamedTuple):
     changed_at: int | None
 
 
-def given_by(source: Source) -> list[tuple[str, ast.Assign]]:
-    """The second of what an environment's `step` gives back, and where; each such place."""
+REWARD, CUT = 1, 3
+"""Which part of what `step` gives back."""
+
+
+def given_by(source: Source, part: int = REWARD) -> list[tuple[str, ast.Assign]]:
+    """That part of what an environment's `step` gives back, and where; each such place."""
+    least = OUTCOME if part == REWARD else OUTCOME + 1  # earlier ones did not tell terminated and truncated apart
     found = []
     for node in source.nodes:
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         if not isinstance(node, ast.Assign) or called(node.value, "step") is None:
             continue
-        if isinstance(target, ast.Tuple) and len(target.elts) >= OUTCOME and isinstance(target.elts[1], ast.Name):
-            found.append((target.elts[1].id, node))
+        one = target.elts[part] if isinstance(target, ast.Tuple) and len(target.elts) >= least else None
+        if isinstance(one, ast.Name):
+            found.append((one.id, node))
     return found
 
 
-def arrived(source: Source, array: Bit) -> Arrived:
-    """How the environment's rewards have come into this array, or into this list."""
-    return _Flow(source, array).result()
+def arrived(source: Source, array: Bit, part: int = REWARD) -> Arrived:
+    """How the environment's rewards, or another part, have come into this array, or into this list."""
+    return _Flow(source, array).result(given_by(source, part))
 
 
 class _Flow:
@@ -76,8 +82,8 @@ class _Flow:
         self._waiting: deque[Variable] = deque()
         self._known: set[Variable] = set()
 
-    def result(self) -> Arrived:
-        for name, statement in given_by(self._source):
+    def result(self, given: Iterable[tuple[str, ast.Assign]]) -> Arrived:
+        for name, statement in given:
             scope = self._source.scope_of(statement)
             self._goes_to(Variable(name, scope, None))
             line = self._bound_anew(name, scope, statement)
@@ -151,7 +157,7 @@ class _Flow:
             elif isinstance(parent, ast.Call):
                 assert isinstance(parent.func, ast.Attribute)
                 changed = changed if parent.func.attr in KEPT else changed or line
-            elif isinstance(parent, ast.BinOp | ast.UnaryOp | ast.IfExp):
+            elif isinstance(parent, ast.BinOp | ast.UnaryOp | ast.BoolOp | ast.IfExp):
                 changed = changed or line
             elif isinstance(parent, ast.Tuple):
                 place = parent.elts.index(child) if child in parent.elts else 0

@@ -14,11 +14,11 @@ from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, ca
 from ppo_scope.attach.advising.inputs import asked_with
 from ppo_scope.attach.advising.living import Unknown
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
-from ppo_scope.attach.advising.reward_flow import arrived
+from ppo_scope.attach.advising.reward_flow import CUT, arrived, given_by
 from ppo_scope.attach.advising.rewards import gathered
 from ppo_scope.attach.advising.rows import Rows, before_it_is_normalised, rows_in
 from ppo_scope.attach.advising.settings import learning_rate_of, settings_of
-from ppo_scope.attach.advising.source import Bit
+from ppo_scope.attach.advising.source import Bit, Source
 from ppo_scope.attach.advising.tree import Function, called, is_name
 
 OWN_REWARDS = "the environment's own: not scaled, and without γ·V(s′) in them"
@@ -270,10 +270,17 @@ def _laid(draft: Draft, words: str, array: NDArray[Any]) -> str:
 
 def _ends(draft: Draft, found: Collected) -> dict[str, str | None]:
     """`dones`, and `truncated` where terminated steps are told apart."""
+    if found.ends is not None and _without_cuts(draft.source, found.ends):
+        return {}
     ends, over = _collected(draft, found.ends), _collected(draft, found.terminated)
     if ends is None or over is None:
         return {"dones": ends or over}
     return {"dones": ends, "truncated": f"{ends} {_less(draft, found)} {over}"}
+
+
+def _without_cuts(source: Source, ends: Bit) -> bool:
+    """Whether the environment tells of episodes that it cuts, and these ends do not: returns would go on over them."""
+    return bool(given_by(source, CUT)) and not arrived(source, ends, CUT).seen
 
 
 def _less(draft: Draft, found: Collected) -> str:

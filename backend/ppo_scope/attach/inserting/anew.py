@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from ppo_scope.attach import child
 from ppo_scope.attach.advising.advice import Advice
 from ppo_scope.attach.advising.draft import Piece
+from ppo_scope.attach.advising.files import text_of
 from ppo_scope.attach.advising.parting import Put
 
 VARIABLE = "PPO_SCOPE_LINES"
@@ -100,8 +101,8 @@ def _read(handed: str) -> Advice | None:
 
 def _with_text(path: str, digest: str, pieces: Sequence[Any], *named: Any) -> Put | None:
     text = ""
-    with contextlib.suppress(OSError, ValueError):
-        text = Path(path).read_text(encoding="utf-8")
+    with contextlib.suppress(OSError, ValueError, SyntaxError):
+        text = text_of(path)
     return Put(path, text, [Piece(*one) for one in pieces], *named) if _digest(text) == digest else None
 
 
