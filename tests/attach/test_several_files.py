@@ -337,7 +337,13 @@ for update in range(2):
 
 
 @pytest.mark.parametrize(
-    "asked", ["logits = net(seen)", "logits, _ = net(seen), None", "logits, _ = torch.stack([net(seen)] * 2)"]
+    "asked",
+    [
+        "logits = net(seen)",
+        "logits, _ = net(seen), None",
+        "logits, _ = (lambda x: (net(x), 0))(seen)",
+        "logits, _ = torch.stack([net(seen)] * 2)",
+    ],
 )
 def test_what_a_policy_finds_is_not_told_as_what_it_is_given(asked, tmp_path):
     (script := tmp_path / "train.py").write_text(ONE_STEP.format(asked))
