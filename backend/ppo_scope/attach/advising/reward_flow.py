@@ -49,7 +49,7 @@ class Variable(NamedTuple):
     changed_at: int | None
 
 
-REWARD, CUT = 1, 3
+REWARD, TERMINATED, CUT = 1, 2, 3
 """Which part of what `step` gives back."""
 
 

@@ -12,7 +12,7 @@ from ppo_scope.attach.advising.adding_up import adds_up_in
 from ppo_scope.attach.advising.draft import MAY_BE, TO_FILL_IN, Draft, Piece, call
 from ppo_scope.attach.advising.inputs import asked_with
 from ppo_scope.attach.advising.recurrence import Collected, collected_in
-from ppo_scope.attach.advising.reward_flow import CUT, arrived, given_by
+from ppo_scope.attach.advising.reward_flow import CUT, TERMINATED, arrived, given_by
 from ppo_scope.attach.advising.rewards import gathered
 from ppo_scope.attach.advising.rows import Rows, before_it_is_normalised, rows_in
 from ppo_scope.attach.advising.settings import learning_rate_of, settings_of
@@ -233,7 +233,9 @@ def _ends(draft: Draft, found: Collected) -> dict[str, str | None]:
 
 def _without_cuts(source: Source, ends: Bit) -> bool:
     """Whether the environment tells of episodes that it cuts, and these ends do not: returns would go on over them."""
-    return bool(given_by(source, CUT)) and not arrived(source, ends, CUT).seen
+    if not given_by(source, CUT) or not arrived(source, ends, TERMINATED).seen:
+        return False
+    return not arrived(source, ends, CUT).seen
 
 
 def _less(draft: Draft, found: Collected) -> str:
