@@ -20,7 +20,10 @@ OF_A_MODEL = {
     "model._last_episode_starts": "`dones` among the locals of Stable-Baselines3's callbacks are the same",
     "model._n_updates": "`num_timesteps`, which `learn` begins anew unless it is told not to",
 }
-OF_NAMED_TUPLES = {"Buffered._fields", "answer._replace", "looked._replace", "told._replace"}
+OF_NAMED_TUPLES = {
+    *("Buffered._fields", "advice._replace", "answer._replace", "looked._replace", "one._replace", "piece._replace"),
+    "told._replace",
+}
 DOCUMENTED = {"os._exit", "sys._getframe", *OF_NAMED_TUPLES}
 PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 

@@ -8,13 +8,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 
 from ppo_scope.attach.advising.advice import advice_of
 from ppo_scope.attach.inserting import anew, guard
 from ppo_scope.attach.inserting.guard import Guard
-from ppo_scope.attach.inserting.inserter import Inserter
+from ppo_scope.attach.inserting.inserter import Inserter, files_with
 from ppo_scope.attach.inserting.lines import NotInserted, tree_with
 from ppo_scope.attach.inserting.running import File, run
 from tests.attach.advised import advice_for, run_with
@@ -29,14 +30,14 @@ def advices():
 
 @pytest.fixture
 def main(monkeypatch):
-    """Runs a script as the main program, with a file of its own in place of another: its variables."""
+    """Runs a script as the main program, with files of our own in the place of others: its variables."""
     monkeypatch.setattr(guard, "GUARD", Guard())
 
-    def run_it(script, file, *, as_module=False):
+    def run_it(script, files, *, as_module=False):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, "__main__", sys.modules["__main__"])
             patch.setattr(sys, "meta_path", [*sys.meta_path])
-            run(script, file, as_module=as_module)
+            run(script, files, as_module=as_module)
             return vars(sys.modules["__main__"])
 
     return run_it
@@ -44,7 +45,7 @@ def main(monkeypatch):
 
 def run_inserted(path, advice, main, monkeypatch):
     """(the Scopes of a script with these lines in it, its variables)"""
-    return run_with(path, monkeypatch, lambda path: main(path, File(path, tree_with(advice))))
+    return run_with(path, monkeypatch, lambda path: main(path, files_with(advice)))
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -71,15 +72,25 @@ def nodes_of(tree):
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_line_of_the_script_stays_where_it_is_and_ours_stand_where_they_go(name, advices):
     advice = advices[name]
-    tree = tree_with(advice)
-    bare = places_in(ast.parse(advice.text))
+    (put,) = advice.puts
+    tree = tree_with(put, advice.names)
+    bare = places_in(ast.parse(put.text))
     assert bare - places_in(tree) == Counter(), "tracebacks name the lines of the file"
-    lines = {piece.line for piece in advice.pieces}
+    lines = {piece.line for piece in put.pieces}
     more = places_in(tree) - bare
     assert {line for kind, line, start, *_ in more if kind != "NamedExpr" and start == 0} <= lines
 
 
 DRAWS = "torch.nn.Sequential(torch.nn.Linear(4, 1), torch.nn.Dropout(0.5))"
+NOTES = """import numpy, torch
+class Notes(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mean, self.own = numpy.zeros(2), torch.nn.Linear(2, 1)
+    def forward(self, x):
+        self.mean += x.numpy().mean(0) + numpy.random.normal(size=2)
+        return self.own(x - torch.from_numpy(self.mean).float())
+"""
 REMEMBERS = "nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))"
 
 
@@ -89,14 +100,18 @@ REMEMBERS = "nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))"
         ("generator", "torch.nn.Linear(4, 1)", DRAWS),  # V is asked for within the value loss, before
         ("gaussian", "nn.Linear(2, 1)", REMEMBERS),  # and after the policy's step
         ("gaussian", "nn.Linear(2, 1)", "nn.Sequential(nn.Linear(2, 1), nn.Dropout(0.5))"),
+        ("gaussian", "nn.Linear(2, 1)", "Notes()"),  # of its own, and with NumPy's generator
     ],
 )
 def test_what_draws_or_remembers_trains_the_same_bits_too(name, own, other, main, monkeypatch, tmp_path):
     text, script = (SCRIPTS / f"{name}.py").read_text(), tmp_path / "mine.py"
     assert own in text
-    script.write_text(text.replace(own, other))
+    script.write_text(NOTES + text.replace(own, other))
+    numpy.random.seed(0)
     plain = run_with(script, monkeypatch)
-    (scope,), variables = run_inserted(script, advice_for(script), main, monkeypatch)
+    advice = advice_for(script)
+    numpy.random.seed(0)
+    (scope,), variables = run_inserted(script, advice, main, monkeypatch)
     assert guard.GUARD.on and len(scope.updates) == 3 and scope.updates[0].minibatches[0].values is not None
     one, other = (held_by(found) for found in (plain[1], variables))
     assert len(one) >= 4 and all(map(torch.equal, one, other))
@@ -133,12 +148,13 @@ def test_an_error_in_a_line_that_was_put_in_ends_the_watching_and_is_said_once(
     own, wrong, said, advices, main, monkeypatch, capfd
 ):
     advice = advices["with_buffer"]
-    pieces = [one._replace(code=[line.replace(own, wrong) for line in one.code]) for one in advice.pieces]
-    assert pieces != list(advice.pieces)
+    (put,) = advice.puts
+    pieces = [one._replace(code=[line.replace(own, wrong) for line in one.code]) for one in put.pieces]
+    assert pieces != list(put.pieces)
     path, told = SCRIPTS / "with_buffer.py", []
     monkeypatch.setattr(guard, "tell", lambda _, news: told.append(news.why))
     plain = run_with(path, monkeypatch)
-    scopes, variables = run_inserted(path, advice._replace(pieces=pieces), main, monkeypatch)
+    scopes, variables = run_inserted(path, advice._replace(puts=[put._replace(pieces=pieces)]), main, monkeypatch)
     printed = capfd.readouterr().err
     assert printed.count("A line that was put in has failed") == 1 and said in printed and not guard.GUARD.on
     assert all(map(torch.equal, plain[1]["weights"], variables["weights"]))
@@ -161,16 +177,16 @@ WRITTEN = [
 @pytest.mark.parametrize(("loss", "why"), WRITTEN)
 def test_lines_that_do_not_go_in_or_would_run_more_of_the_script_are_not_put_in(loss, why, tmp_path):
     (tmp_path / "mine.py").write_text(LOSS.format(*loss))
-    advice = advice_of(str(tmp_path / "mine.py"), [])
+    advice = advice_of(str(tmp_path / "mine.py"))
     with contextlib.nullcontext() if why is None else pytest.raises(NotInserted, match=re.escape(why or "")):
-        tree_with(advice)
+        files_with(advice)
 
 
 def test_nothing_is_put_in_while_something_is_open_or_where_a_process_cannot_be_begun_anew(
     advices, tmp_path, monkeypatch
 ):
     (tmp_path / "mine.py").write_text(LOSS.format(RATIO, LEAST, WHOLE))
-    advice, complete = advice_of(str(tmp_path / "mine.py"), []), advices["with_buffer"]
+    advice, complete = advice_of(str(tmp_path / "mine.py")), advices["with_buffer"]
     assert advice.open == ["rewards"]
     beginning, begun = anew.Beginning(), []
     monkeypatch.setattr(beginning, "begin_anew", begun.append)
@@ -197,10 +213,12 @@ def test_nothing_is_put_in_while_something_is_open_or_where_a_process_cannot_be_
 def test_lines_are_handed_on_and_are_put_into_the_file_that_they_were_written_for_alone(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(LOSS.format(RATIO, LEAST, WHOLE))
     monkeypatch.chdir(tmp_path)
-    advice = advice_of("mine.py", [])
+    advice = advice_of("mine.py")
     monkeypatch.setenv(anew.VARIABLE, anew.written(advice))
     beginning = anew.Beginning()
-    assert beginning.advice == advice._replace(path=str(tmp_path / "mine.py"), pieces=[*map(tuple, advice.pieces)])
+    (put,) = advice.puts
+    handed = put._replace(path=str(tmp_path / "mine.py"), pieces=[*map(tuple, put.pieces)])
+    assert beginning.advice == advice._replace(puts=[handed])
     assert anew.VARIABLE not in os.environ, "whatever the script begins is begun without them"
     (tmp_path / "mine.py").write_text("x = 2")
     monkeypatch.setenv(anew.VARIABLE, anew.written(advice))
@@ -229,7 +247,7 @@ def test_a_file_is_run_with_lines_in_it_wherever_it_is(script, as_module, main, 
     monkeypatch.setattr(sys, "argv", [script, "--seed", "3"])
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     arguments = sys.argv
-    main(script, File("held.py", ast.parse(HELD.replace("1", "2"))), as_module=as_module)
+    main(script, [File("held.py", ast.parse(HELD.replace("1", "2")))], as_module=as_module)
     *_, path, name, which, kept = arguments
     assert which == 2 and Path(path).samefile("held.py") and arguments[1:3] == ["--seed", "3"]
     assert name == ("held" if script in ("imports.py", "apart") else "__main__") == kept.__module__

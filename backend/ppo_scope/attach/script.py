@@ -67,12 +67,12 @@ def main(arguments: list[str]) -> None:
         complete=inserter.complete,
     )
     look_at_models(script)
-    file = inserter.file()
-    if file is None:
+    files = inserter.files()
+    if not files:
         lookout.begin()
     whole, error = False, None
     try:
-        run(script, file, as_module=as_module)
+        run(script, files, as_module=as_module)
         whole = True
     except Exception as problem:
         error = problem
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
         raise
     finally:
         if os.getpid() == here:  # else it is a process that the script has forked
-            if file is None:
+            if not files:
                 lookout.end(whole=whole)
             if not FOUND.is_set and GUARD.on:
                 _explain(inserter, error, lookout)

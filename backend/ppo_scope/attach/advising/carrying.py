@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 
 from ppo_scope.attach.advising.put import PLACES
@@ -45,13 +46,17 @@ class _Carrier(ast.NodeTransformer):
         source, to = self._source, self._to
         if node.id in self._own:
             return node
-        binder = source.binder(node.id, self._scope)
-        if binder is None or binder in source.within(to):
+        binder, here = source.binder(node.id, self._scope), source.module_of(self._scope)
+        if source.module_of(to) is not here and (binder is None or binder is here):
+            found_there = self._of_another_file(node.id, binder, here)
+            if found_there is not None:
+                return found_there
+        elif binder is None or binder in source.within(to):
             there = source.binder(node.id, to) is binder
             if there and (binder is not to or source.is_there(node.id, to, self._before)):
                 return node
-            if binder is None:
-                raise _NotThere
+        if binder is None:
+            raise _NotThere
         if self._depth >= DEEP:
             raise _NotThere
         own_class = source.class_of(binder)
@@ -71,6 +76,15 @@ class _Carrier(ast.NodeTransformer):
             raise _NotThere
         inner = _Carrier(source, found, to, self._before, self._depth + 1)
         return inner.visit(copy.deepcopy(found.node))  # type: ignore[no-any-return]
+
+    def _of_another_file(self, name: str, binder: Scope | None, file: ast.Module) -> ast.expr | None:
+        """What a name is that all of that file knows, as it is written in this one; None: it is not known there."""
+        source, to = self._source, self._to
+        here, there = (source.imported(name, scope) for scope in (to, file))
+        if (binder is None and name in vars(builtins)) or (here is not None and here == there):
+            return ast.Name(name, ast.Load())
+        given = None if binder is None else self._given(name, binder)
+        return source.known_as(name, file) if given is None else ast.Name(given, ast.Load())
 
     def _given(self, name: str, binder: Scope) -> str | None:
         """The parameter by which a function knows the variable of who calls it."""

@@ -48,6 +48,29 @@ def definitions_in(node: ast.AST) -> Iterator[tuple[str, Definition]]:
         yield node.name, Definition(node, None)
 
 
+class Imported(NamedTuple):
+    """What a name is imported as."""
+
+    module: str
+    level: int
+    """Dots before it."""
+    name: str | None
+    """In that module; None: it is the module."""
+
+
+def imported_by(statement: ast.stmt, name: str) -> Imported | None:
+    """What a statement imports by that name; None: nothing."""
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            if (alias.asname or alias.name.partition(".")[0]) == name:
+                return Imported(alias.name if alias.asname else name, 0, None)
+    if isinstance(statement, ast.ImportFrom):
+        for alias in statement.names:
+            if (alias.asname or alias.name) == name:
+                return Imported(statement.module or "", statement.level, alias.name)
+    return None
+
+
 def _bound_by(target: ast.expr, definition: Definition) -> Iterator[tuple[str, Definition]]:
     statement, value, _, drawn = definition
     if isinstance(target, ast.Name):

@@ -1,4 +1,4 @@
-"""What is being written for a file: pieces of code, and how expressions are put into them."""
+"""What is being written for a script: pieces of code, and how expressions are put into them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from ppo_scope.attach.advising.carrying import carried
 from ppo_scope.attach.advising.living import Living
-from ppo_scope.attach.advising.place import Place, Taken, made_in, place_of, taken_in
+from ppo_scope.attach.advising.place import Place, Taken, made_in, place_of, shuffled, taken_in
 from ppo_scope.attach.advising.reading import Reading
 from ppo_scope.attach.advising.rows import Rows, rows_in
 from ppo_scope.attach.advising.source import Bit, Source
-from ppo_scope.attach.advising.tree import Scope, is_pure, parameters
+from ppo_scope.attach.advising.tree import LAID, Scope, is_pure, name_called, parameters
 
 TO_FILL_IN = "...,  # to fill in: "
 MAY_BE = "...  # "
@@ -22,9 +22,10 @@ STEPS = 4
 
 
 class Piece(NamedTuple):
-    """Lines that go into the file."""
+    """Lines that go into a file."""
 
     line: int
+    """0: before all others."""
     after: bool
     """Or before it."""
     code: Sequence[str]
@@ -40,12 +41,12 @@ class Piece(NamedTuple):
 
 
 class Draft:
-    """Of one file."""
+    """Of one script."""
 
     def __init__(self, source: Source, living: Living, reading: Reading) -> None:
         self.source, self.living, self.reading = source, living, reading
         self.place: Place = place_of(source, reading)
-        self.scope, self.told = self.free("scope"), self.free("told")
+        self.scope, self.told = self.source.free("scope"), self.source.free("told")
         """What a Scope is called, and what collects what is known elsewhere than where a minibatch is told."""
         self.taken: Taken | None = taken_in(source, reading.old_log_prob)
         self.telling: dict[tuple[int, Scope], dict[str, str]] = {}
@@ -55,33 +56,29 @@ class Draft:
         """A list of rewards as the environment gives them, where that is needed."""
         self.log_probs = self.whole(reading.old_log_prob)
         """All of log π_old."""
+        self.shuffled = shuffled(source, self.taken.whole if self.taken is not None else self.log_probs)
+        """Before minibatches are cut out of them: what else was collected stands in another order."""
         self.rows: Rows | None = None
-        if self.log_probs is not None:
+        if self.log_probs is not None and not self.shuffled:
             self.rows = rows_in(source, living, self.log_probs, self.place)
 
-    def width_of(self, rows: Rows) -> str:
-        """N, in the script's words where there are some."""
+    def width_of(self, rows: Rows, scope: Scope | None = None) -> str:
+        """N, in the script's words where there are some: where the update begins, or in another scope."""
         node, words = rows.node, self.source.words
+        if scope is not None and scope is not self.place.scope:
+            return str(rows.layout[1])
         if is_pure(node):
             return f"{words(node)}.shape[1]"
-        laid = node.args[0] if isinstance(node, ast.Call) and node.args else None
+        laid = node.args[0] if isinstance(node, ast.Call) and name_called(node) in LAID else None
         if laid is not None and is_pure(laid):
             return f"len({words(laid)}[0])"
         if isinstance(laid, ast.ListComp) and isinstance(laid.elt, ast.Attribute):
             return f"len({words(laid.generators[0].iter)}[0].{laid.elt.attr})"
         return str(rows.layout[1])
 
-    def free(self, name: str) -> str:
-        """A name that the file has for nothing else."""
-        used = {one.id for one in self.source.nodes if isinstance(one, ast.Name)}
-        used |= {one.arg for one in self.source.nodes if isinstance(one, ast.arg)}
-        while name in used:
-            name += "_"
-        return name
-
     def has(self, name: str) -> bool:
-        """Whether the file knows it everywhere."""
-        return bool(self.source.definitions(name, self.source.tree))
+        """Whether all of the file knows it in which the update is."""
+        return bool(self.source.definitions(name, self.source.module_of(self.place.scope)))
 
     def there(self, bit: Bit) -> str | None:
         """An expression as it is written before the update."""

@@ -78,7 +78,7 @@ def _arguments(source: Source, bit: Bit, depth: int = 0) -> Iterator[Bit]:
             yield from _arguments(source, made, depth + 1)
     for one in (*node.args, *(by_name.value for by_name in node.keywords)):
         given = bit.of(one)
-        made = given if isinstance(one, ast.Call) else source.origin(given)
+        made = given if isinstance(one, ast.Call) else source.origin(given) or source.made(given)
         if not isinstance(one, ast.Call):
             yield given
         if made is not None:

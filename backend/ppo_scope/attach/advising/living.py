@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import inspect
 import operator
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType, ModuleType
 from typing import Any
@@ -22,6 +23,8 @@ from ppo_scope.attach.arrays import taken
 
 LARGEST = 1 << 24
 """Numbers of an array that are looked at."""
+NESTED = 2
+"""Attributes of attributes in which arrays are looked for."""
 ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 
 
@@ -30,12 +33,12 @@ class Unknown(Exception):
 
 
 class Living:
-    """The functions of a file that are at work."""
+    """The functions of these files that are at work."""
 
     def __init__(self, source: Source, frames: Sequence[FrameType]) -> None:
-        """`frames`: of this file, the innermost first."""
+        """`frames`: theirs, and perhaps others, the innermost first."""
         self._source = source
-        self._outside: Mapping[str, Any] = frames[0].f_globals if frames else {}
+        self._outside = {tree: file.names for tree, file in zip(source.trees, source.files, strict=True)}
         self._spaces: dict[Scope, Mapping[str, Any]] = {}
         for frame in frames:
             scope = _scope_of(frame, source)
@@ -45,7 +48,10 @@ class Living:
 
     def value(self, bit: Bit) -> Any:
         """Raises `Unknown`."""
-        return self._of(bit.node, bit.scope, {})
+        try:
+            return self._of(bit.node, bit.scope, {})
+        except KeyError as error:  # a name that nothing is called by
+            raise Unknown from error
 
     def array(self, bit: Bit, size: int | None = None) -> NDArray[Any] | None:
         """Its numbers; None: they are not known, too many, or not as many as that."""
@@ -78,22 +84,11 @@ class Living:
 
     def arrays(self, scope: Scope) -> Iterator[ast.expr]:
         """Expressions for the arrays of two axes or more that a function has: by a name, by a key of a dict that has
-        one, or as an attribute of an object that has one.
+        one, or as an attribute of an object that has one, which may be an attribute itself.
         """
         for name, value in tuple(self._spaces.get(scope, {}).items()):
-            if name.startswith("__"):
-                continue
-            named = ast.Name(name, ast.Load())
-            if _is_array(value):
-                yield named
-            elif type(value) is dict:
-                for key, one in tuple(value.items()):
-                    if isinstance(key, str) and _is_array(one):
-                        yield ast.Subscript(named, ast.Constant(key), ast.Load())
-            elif not is_one(value, type | ModuleType | nn.Module):
-                for key, one in tuple(own_of(value).items()):
-                    if _is_array(one):
-                        yield ast.Attribute(named, key, ast.Load())
+            if not name.startswith("__"):
+                yield from _arrays_in(ast.Name(name, ast.Load()), value)
 
     def _of(self, node: ast.expr, scope: Scope, own: Mapping[str, Any]) -> Any:
         if isinstance(node, ast.Constant):
@@ -135,9 +130,9 @@ class Living:
                 return space[name]
             if space is None and self._source.binder(name, scope) is one and not isinstance(one, ast.Module):
                 raise Unknown  # it is one of a function that is not at work
-        if name in self._outside:
-            return self._outside[name]
-        raise Unknown
+        if name in self._source.aliases:
+            return sys.modules[self._source.files[self._source.aliases[name]].module]
+        return self._outside[self._source.module_of(scope)][name]
 
     def _part(self, node: ast.Subscript, scope: Scope, own: Mapping[str, Any]) -> Any:
         whole = self._of(node.value, scope, own)
@@ -202,6 +197,18 @@ def laid(rows: Any, *, joined: bool = False) -> Any:
     return np.concatenate(arrays) if joined else np.stack(arrays)
 
 
+def _arrays_in(node: ast.expr, value: Any, depth: int = 0) -> Iterator[ast.expr]:
+    if _is_array(value):
+        yield node
+    elif type(value) is dict:
+        for key, one in tuple(value.items()):
+            if isinstance(key, str) and _is_array(one):
+                yield ast.Subscript(node, ast.Constant(key), ast.Load())
+    elif depth < NESTED and not is_one(value, type | ModuleType | nn.Module):
+        for key, one in tuple(own_of(value).items()):
+            yield from _arrays_in(ast.Attribute(node, key, ast.Load()), one, depth + 1)
+
+
 def _is_array(value: Any) -> bool:
     return is_one(value, Tensor | np.ndarray) and value.ndim > 1
 
@@ -213,9 +220,13 @@ def _count(one: Any) -> int:
 def _scope_of(frame: FrameType, source: Source) -> Scope | None:
     """The function that a frame is of."""
     code = frame.f_code
+    number = next((number for number, file in enumerate(source.files) if file.path == code.co_filename), None)
+    if number is None:
+        return None
     if code.co_name == "<module>":
-        return source.tree
+        return source.trees[number]
+    line = code.co_firstlineno + source.first_of(number) - 1
     for one in source.functions.get(code.co_name, []):
-        if code.co_firstlineno == min([one.lineno, *(by.lineno for by in one.decorator_list)]):
+        if line == min([one.lineno, *(by.lineno for by in one.decorator_list)]):
             return one
     return None

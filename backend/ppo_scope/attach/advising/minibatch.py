@@ -33,7 +33,7 @@ def pieces_of(draft: Draft) -> list[Piece]:
     told = {name for one in draft.telling.values() for name in one} | {name for name, one in given.items() if one}
     given |= {name: f"{TO_FILL_IN}[B], {meaning}" for name, meaning in NEEDED.items() if name not in told}
     if _is_apart(draft) and draft.reading.value_backward is not None:
-        given["values"] = APART.format(line=draft.reading.value_backward.lineno)
+        given["values"] = APART.format(line=draft.source.said(draft.reading.value_backward.lineno))
     more = [f"**{draft.told}"] if draft.telling else []
     code = call(f"{draft.scope}.minibatch", given, more)
     here = Piece((inner.end_lineno or inner.lineno) if after else inner.lineno, after, code, inner.lineno)
@@ -112,12 +112,13 @@ def _samples(draft: Draft, scope: Scope, inner: ast.stmt) -> str | None:
     if found.scope is not scope:
         statement = source.statement_of(found.by)
         draft.telling.setdefault((statement.lineno, found.scope), {})["samples"] = index
-        again = draft.free("index")
+        again = draft.source.free("index")
         once = f'({again} := {draft.told}.pop("samples"))'
     rows = draft.rows
     if rows is not None and rows.by_environment:
-        steps = f"{source.words(rows.node)}.shape[0]" if is_pure(rows.node) else str(rows.layout[0])
-        return f"{once} % {steps} * {draft.width_of(rows)} + {again} // {steps}"
+        here = scope is draft.place.scope and is_pure(rows.node)
+        steps = f"{source.words(rows.node)}.shape[0]" if here else str(rows.layout[0])
+        return f"{once} % {steps} * {draft.width_of(rows, scope)} + {again} // {steps}"
     return index if found.scope is scope else None
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ppo_scope.attach.advising.carrying import carried
 from ppo_scope.attach.advising.reading import Reading
 from ppo_scope.attach.advising.source import Bit, Source
-from ppo_scope.attach.advising.tree import Loop, Scope, called, is_pure
+from ppo_scope.attach.advising.tree import Function, Loop, Scope, called, is_pure
 
 OUTCOME = 4
 """What `step` of an environment returns, at least."""
@@ -37,6 +37,8 @@ class Place:
     """Before it the rollout is there."""
     last: ast.stmt
     """After it the update is done."""
+    sure: bool = True
+    """It is seen that there are no epochs around it."""
 
 
 def taken_in(source: Source, bit: Bit | None) -> Taken | None:
@@ -50,6 +52,14 @@ def taken_in(source: Source, bit: Bit | None) -> Taken | None:
             if inner is not None:
                 return inner
     return None
+
+
+def shuffled(source: Source, whole: Bit | None) -> bool:
+    """Whether all samples stand in another order than they were collected in."""
+    bits = (one.node for one in source.chain(whole))
+    return any(
+        isinstance(one, ast.Subscript) and not isinstance(one.slice, ast.Slice) and _varies(one.slice) for one in bits
+    )
 
 
 def _varies(index: ast.expr) -> bool:
@@ -82,11 +92,16 @@ def place_of(source: Source, reading: Reading) -> Place:
 
 def _place_within(source: Source, inner: ast.stmt) -> Place:
     """Where it is not known what the minibatches are taken from: two loops, epochs and minibatches, or one."""
-    scope = source.scope_of(inner)
-    loops = [loop for loop in source.loops_around(inner) if not _plays(source, loop)]
-    if not loops:
-        return Place(scope, inner, _last_beside(source, inner))
-    return Place(scope, loops[-2:][0], loops[-2:][0])
+    found: list[Place] = []
+    sure = True
+    for scope, loops in _outwards(source, inner):
+        fits = [Place(scope, loop, loop) for loop in loops if not _plays(source, loop)]
+        found = [*fits, *found]
+        sure = len(fits) < len(loops) or not isinstance(scope, Function) or bool(source.calls_of(scope))
+    if not found:
+        return Place(source.scope_of(inner), inner, _last_beside(source, inner), sure)
+    found[-2:][0].sure = sure or len(found) > 1
+    return found[-2:][0]
 
 
 def _outwards(source: Source, inner: ast.stmt) -> Iterator[tuple[Scope, list[Loop]]]:
@@ -96,7 +111,7 @@ def _outwards(source: Source, inner: ast.stmt) -> Iterator[tuple[Scope, list[Loo
         scope = source.scope_of(statement)
         yield scope, source.loops_around(statement)
         calls = source.calls_of(scope)
-        if not calls:
+        if not calls or any(_plays(source, loop) for loop in source.loops_around(statement)):
             return
         statement = source.statement_of(calls[0])
 

@@ -182,17 +182,46 @@ def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient:
             known = all(term.kind is not None or term is _entropy_of(terms) for term in terms)
             if isinstance(differentiated.node, ast.Name) and known:
                 reading.losses.setdefault("loss", differentiated)
+        scale = _scale_of(terms)
+        if scale:
+            reading.losses.pop("loss", None)  # it is a multiple of L
         for term in terms:
             if term.kind == "value" and reading.value is None:
                 _read_value(source, reading, term, has_gradient)
+                reading.value_coef = _less_scale(term.factors, scale)
                 reading.value_backward = call
             if term is _entropy_of(terms) and reading.entropy is None:
                 reading.entropy = term.bit
                 minus: tuple[float, ...] = () if term.negative else (-1.0,)
-                reading.entropy_coef = [*minus, *term.factors]
+                reading.entropy_coef = _less_scale((*minus, *term.factors), scale)
     own = _held_in(source, least, reading.policy)
     if own is not None:
         reading.losses["policy_loss"] = own
+
+
+def _scale_of(terms: Sequence[Term]) -> list[Bit | float]:
+    """By what the policy loss is multiplied: L is the sum without that."""
+    return next(([one for one in term.factors if one != 1.0] for term in terms if term.kind == "policy"), [])
+
+
+def _less_scale(factors: Sequence[Bit | float], scale: Sequence[Bit | float]) -> list[Bit | float] | None:
+    """A coefficient without it; None: it cannot be said."""
+    found = list(factors)
+    for one in scale:
+        same = next((other for other in found if _is_alike(one, other)), None)
+        if same is not None:
+            found.remove(same)
+        elif isinstance(one, float) and one:
+            found.append(1 / one)
+        else:
+            return None
+    return found
+
+
+def _is_alike(one: Bit | float, other: Bit | float) -> bool:
+    if isinstance(one, Bit) and isinstance(other, Bit):
+        return ast.dump(one.node) == ast.dump(other.node)
+    return one == other
 
 
 def _differentiated(call: ast.Call) -> ast.expr:
@@ -207,13 +236,19 @@ def _is_of_policy(terms: Sequence[Term]) -> bool:
     return any(term.kind == "policy" for term in terms)
 
 
+def may_be_entropy(node: ast.expr) -> bool:
+    """Whether it is called so, or made of logarithms: anything may be taken away from a loss."""
+    names = (getattr(one, "id", None) or getattr(one, "attr", None) or "" for one in ast.walk(node))
+    return any("ent" in name.lower() or "log" in name.lower() for name in names)
+
+
 def _entropy_of(terms: Sequence[Term]) -> Term | None:
     """Of a loss: what is the entropy of a distribution, or else what alone is taken away beside the policy loss."""
     for term in terms:
         if term.kind == "entropy":
             return term
     others = [term for term in terms if term.kind is None and term.negative]
-    return others[0] if _is_of_policy(terms) and len(others) == 1 else None
+    return others[0] if _is_of_policy(terms) and len(others) == 1 and may_be_entropy(others[0].bit.node) else None
 
 
 def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Asked) -> None:
@@ -223,7 +258,6 @@ def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Aske
     if has_gradient(target) or (has_gradient(value) is None and _is_asked(source, target, value)):
         value, target = target, value
     reading.value, reading.target, reading.value_loss = value, target, term.bit
-    reading.value_coef = list(term.factors)
     own = _held_in(source, term.bit.node, source.statement_of(term.bit.node))
     if own is not None:
         reading.losses["value_loss"] = own

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ppo_scope.attach.advising.source import Bit, Source
+from ppo_scope.attach.advising.terms import defined
 from ppo_scope.attach.advising.tree import Scope, called, is_name, is_pure
 
 
@@ -51,9 +52,21 @@ def _read(source: Source, statement: ast.Assign) -> Collected:
     over = _masked(source, following[0]) if len(following) == 1 else None
     if over is not None and ends is not None and ast.dump(over.node) == ast.dump(ends.node):
         over = None
-    parts = (summed[0], taken[0] if taken else None, ends, over)
+    step = _step_of(source, summed[0])
+    others = (taken[0] if taken else None, ends, over)
+    parts = (summed[0], *(None if one is None or _step_of(source, one) != step else one for one in others))
     rewards, values, ended, terminated = (None if one is None else _whole(source, one, statement) for one in parts)
     return Collected(rewards, values, ended, terminated, *_decays(source, names[0], carried[0], following))
+
+
+def _step_of(source: Source, bit: Bit) -> str | None:
+    """The index by which a step is taken out of all: of d[t + 1], which begins with the step after, another one than of
+    r[t]. None: there is none.
+    """
+    for one in defined(source, bit):
+        if isinstance(one.node, ast.Subscript):
+            return ast.dump(one.node.slice)
+    return None
 
 
 def _decays(source: Source, name: str, carried: Bit, following: list[Bit]) -> tuple[Bit | None, Bit | None]:

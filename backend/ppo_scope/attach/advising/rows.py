@@ -12,7 +12,9 @@ from ppo_scope.attach.advising.carrying import carried
 from ppo_scope.attach.advising.living import Living
 from ppo_scope.attach.advising.place import Place, made_in
 from ppo_scope.attach.advising.source import Bit, Source
-from ppo_scope.attach.advising.tree import called, is_module, is_pure, normalised
+from ppo_scope.attach.advising.tree import called, is_module, is_pure, last_name, normalised
+
+AXES = (ast.Constant(0), ast.Constant(1))
 
 
 class Rows(NamedTuple):
@@ -31,20 +33,33 @@ def rows_in(
     flat, found = living.array(whole), []
     if flat is None:
         return None
-    for node in (*_steps_back(source, whole, place), *_lying_there(source, living, place)):
-        array = living.array(Bit(node, place.scope), flat.size)
+    for one in (*_steps_back(source, whole, place), *_lying_there(source, living, place)):
+        node, array = one, living.array(Bit(one, place.scope), flat.size)
         if array is None or array.ndim < 2:
             continue
+        if _has_steps_second(source, node):
+            node, array = ast.Call(ast.Attribute(node, "swapaxes", ast.Load()), [*AXES], []), array.swapaxes(0, 1)
         shape = (array.shape[0], array.shape[1])
         if shape != layout if layout is not None else flat.ndim < 2 < array.ndim:
             continue
-        for one, turned in ((array, False), (array.swapaxes(0, 1), True)):
-            if np.array_equal(one.reshape(-1), flat.reshape(-1), equal_nan=flat.dtype.kind == "f"):
+        for laid, turned in ((array, False), (array.swapaxes(0, 1), True)):
+            if np.array_equal(laid.reshape(-1), flat.reshape(-1), equal_nan=flat.dtype.kind == "f"):
                 found.append(Rows(node, shape, turned))
                 break
         if found and found[-1].layout[1] > 1:
             break
     return next((one for one in found if one.layout[1] > 1), found[0] if found else None)
+
+
+def _has_steps_second(source: Source, node: ast.expr) -> bool:
+    """Whether a step of it is taken, or put into it, as `x[:, t]`."""
+    name = last_name(node)
+    for one in source.nodes:
+        if isinstance(one, ast.Subscript) and isinstance(one.slice, ast.Tuple) and last_name(one.value) == name:
+            first, *others = one.slice.elts
+            if isinstance(first, ast.Slice) and first.lower is first.upper is None and isinstance(others[0], ast.Name):
+                return name is not None
+    return False
 
 
 def _steps_back(source: Source, whole: Bit, place: Place) -> Iterator[ast.expr]:

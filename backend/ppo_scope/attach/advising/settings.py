@@ -37,8 +37,10 @@ def settings_of(draft: Draft, found: Collected) -> dict[str, str | None]:
 
 
 def _limit(draft: Draft) -> str | None:
-    """That a gradient is cut off at."""
-    for node in draft.source.nodes:
+    """That a gradient is cut off at: that of the loss, where there are several."""
+    backward = draft.reading.backward
+    first = [] if backward is None else ast.walk(draft.source.scope_of(backward))
+    for node in (*first, *draft.source.nodes):
         given = called(node, "clip_grad_norm_")
         if given is not None and isinstance(node, ast.Call):
             named = next((one.value for one in node.keywords if one.arg == "max_norm"), None)
@@ -64,7 +66,7 @@ def _product(draft: Draft, factors: Sequence[Bit | float]) -> str:
             continue
         there = draft.there(one)
         if there is None:
-            line = getattr(one.node, "lineno", 0)
+            line = draft.source.said(getattr(one.node, "lineno", 0))
             return f"{TO_FILL_IN}`{draft.source.words(one.node)}` of line {line}, which is not known here"
         words.append(f"({there})" if len(factors) > 1 and " " in there else there)
     if number != 1.0 or not words:

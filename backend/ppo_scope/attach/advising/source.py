@@ -1,5 +1,5 @@
-"""A source file, read to see where what an expression holds comes from: over assignments, into functions of the same
-file and out to who calls them. Nothing of it is run.
+"""Source files, read to see where what an expression holds comes from: over assignments, into functions and out to who
+calls them. Nothing of it is run.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ppo_scope.attach.advising.definitions import Definition, definitions_in, place_of
+from ppo_scope.attach.advising.classes import Classes
+from ppo_scope.attach.advising.definitions import Definition, Imported, definitions_in, imported_by, place_of
 from ppo_scope.attach.advising.put import value_at
-from ppo_scope.attach.advising.text import Text
+from ppo_scope.attach.advising.text import MAIN, File, Text
 from ppo_scope.attach.advising.tree import Function, Scope, is_name, name_called, parameters, peeled, takes
 
 DEEP = 16
@@ -33,19 +34,21 @@ class Bit(NamedTuple):
 
 
 class Source(Text):
-    """Of one file."""
+    """Of files that are read together."""
 
-    def __init__(self, text: str, modules: frozenset[str] = frozenset()) -> None:
-        """`modules`: names of those whose functions stand in the text as well.
+    def __init__(self, *files: File) -> None:
+        """Read them.
 
         Raises:
-            SyntaxError: it cannot be read.
+            SyntaxError: one of them cannot be read.
         """
-        super().__init__(text)
-        self._modules = modules
+        super().__init__(*files)
+        self.aliases: dict[str, int] = {}
+        """Names for files, by which others of them are to import them."""
         self._calls: dict[str | None, list[ast.Call]] = defaultdict(list)
         self.functions: dict[str, list[Function]] = defaultdict(list)
         self._bound: dict[Scope, dict[str, list[Definition]]] = defaultdict(lambda: defaultdict(list))
+        self._classes = Classes(self.nodes)
         for node in self.nodes:
             if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
                 self._bound[self.scope_of(node)][node.target.id].append(Definition(node, self._sum_in(node)))
@@ -70,7 +73,7 @@ class Source(Text):
     # What a name is
 
     def binder(self, name: str, scope: Scope) -> Scope | None:
-        """The scope whose name it is; None: none of this file's."""
+        """The scope whose name it is; None: none of its file's."""
         return next((one for one in self.within(scope) if name in self._bound[one] or name in parameters(one)), None)
 
     def definitions(self, name: str, scope: Scope) -> list[Definition]:
@@ -154,23 +157,84 @@ class Source(Text):
     # Over calls
 
     def callee(self, call: ast.Call, scope: Scope) -> Function | None:
-        """The function of this file that is called, where it can only be one."""
-        if isinstance(call.func, ast.Name):
-            found = [one for one in self.functions.get(call.func.id, []) if self.class_of(one) is None]
-        elif isinstance(call.func, ast.Attribute) and any(is_name(call.func.value, one) for one in self._modules):
-            found = [one for one in self.functions.get(call.func.attr, []) if self.class_of(one) is None]
-        elif isinstance(call.func, ast.Attribute):
-            found = [one for one in self.functions.get(call.func.attr, []) if self.class_of(one) is not None]
-            if is_name(call.func.value, "self"):
-                of_class = next((one for one in map(self.class_of, self._outwards(scope)) if one is not None), None)
-                found = [one for one in found if self.class_of(one) is of_class] or found
-        else:
-            found = []
-        found = [one for one in found if takes(one, call, self.class_of(one) is not None)]
+        """The function that is called, where it can only be one."""
+        found = [one for one in self._may_be_called(call, scope) if takes(one, call, self.class_of(one) is not None)]
         return found[0] if len(found) == 1 else None
 
+    def _may_be_called(self, call: ast.Call, scope: Scope) -> list[Function]:
+        function = call.func
+        if isinstance(function, ast.Name):
+            own = self._plain(function.id, self.module_of(scope))
+            return own or self._from_elsewhere(function.id, scope)
+        if not isinstance(function, ast.Attribute):
+            return []
+        module = self._file_called(function.value, scope)
+        if module is not None:
+            return self._plain(function.attr, module)
+        found = [one for one in self.functions.get(function.attr, []) if self.class_of(one) is not None]
+        if is_name(function.value, "self"):
+            of_class = next((one for one in map(self.class_of, self._outwards(scope)) if one is not None), None)
+            return [one for one in found if self.class_of(one) is of_class] or found
+        kinds = self._classes.of(function.value) if len(found) > 1 else set()
+        return [one for one in found if getattr(self.class_of(one), "name", None) in kinds] or found
+
+    def _plain(self, name: str, module: ast.Module) -> list[Function]:
+        """Functions of a file that are no methods."""
+        found = (one for one in self.functions.get(name, []) if self.class_of(one) is None)
+        return [one for one in found if self.module_of(one) is module]
+
+    def _from_elsewhere(self, name: str, scope: Scope) -> list[Function]:
+        """The same of another file, from which it is imported."""
+        imported, here = self.imported(name, scope), self.module_of(scope)
+        if imported is None:  # by a star, perhaps
+            others = [] if self.binder(name, scope) is not None else [one for one in self.trees if one is not here]
+            return [function for one in others for function in self._plain(name, one)]
+        module = self._file_named(imported.module, imported.level)
+        return [] if module is None or imported.name is None else self._plain(imported.name, module)
+
+    def imported(self, name: str, scope: Scope) -> Imported | None:
+        """As what a name is imported; None: it is not."""
+        binder = self.binder(name, scope)
+        found = [] if binder is None else self.definitions(name, binder)
+        return next((one for one in (imported_by(made.statement, name) for made in found) if one is not None), None)
+
+    def _file_called(self, node: ast.expr, scope: Scope) -> ast.Module | None:
+        """The file that is meant by `losses` or `package.losses`."""
+        if isinstance(node, ast.Attribute):
+            return self._file_named(ast.unparse(node), 0)
+        imported = self.imported(node.id, scope) if isinstance(node, ast.Name) else None
+        if imported is None:
+            return None
+        names = filter(None, (imported.module, imported.name))
+        return self._file_named(".".join(names), imported.level)
+
+    def file_of(self, imported: Imported) -> ast.Module | None:
+        """The file that something is imported from, or that is imported; None: none of these."""
+        names = (".".join(filter(None, (imported.module, imported.name))), imported.module)
+        return next((one for name in names if (one := self._file_named(name, imported.level)) is not None), None)
+
+    def _file_named(self, module: str, level: int) -> ast.Module | None:
+        """By the name that it is imported by; with dots before it, by the end of that."""
+        for file, tree in zip(self.files, self.trees, strict=True):
+            if module and (file.module == module or (level and file.module.endswith(f".{module}"))):
+                return tree
+        return None
+
+    def known_as(self, name: str, module: ast.Module) -> ast.expr | None:
+        """What another file can say for a name of a file's own; None: nothing."""
+        number = self.trees.index(module)
+        if self.files[number].module == MAIN:
+            return None
+        return ast.Attribute(ast.Name(self.alias(number), ast.Load()), name, ast.Load())
+
+    def alias(self, number: int) -> str:
+        """By what name others are to import a file."""
+        alias = self.free(self.files[number].module.rpartition(".")[2] + "_")
+        self.aliases[alias] = number
+        return alias
+
     def calls_of(self, function: Scope) -> list[ast.Call]:
-        """Where it is called in this file."""
+        """Where it is called in these files."""
         if not isinstance(function, Function):
             return []
         return [one for one in self._calls[function.name] if self.callee(one, self.scope_of(one)) is function]

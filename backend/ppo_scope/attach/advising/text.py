@@ -1,28 +1,87 @@
-"""The text of a source file as a tree: where something stands in it, and how it is written there."""
+"""The text of source files as trees: where something stands in them, and how it is written there."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import bisect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ppo_scope.attach.advising.tree import Function, Loop, Scope
 
+MAIN = "__main__"
+"""The module that no other one can import."""
+
+
+class File(NamedTuple):
+    """A source file, and what it is to others."""
+
+    path: str
+    text: str
+    module: str = MAIN
+    """By which they import it."""
+    names: Mapping[str, Any] = {}
+    """What its names are, while it runs."""
+
+    @property
+    def name(self) -> str:
+        """Without its folders."""
+        return Path(self.path).name
+
 
 class Text:
-    """Of one file."""
+    """Of files that are read together, one after the other: their lines are counted on."""
 
-    def __init__(self, text: str) -> None:
-        """Read it.
+    def __init__(self, *files: File) -> None:
+        """Read them.
 
         Raises:
-            SyntaxError: it cannot be read.
+            SyntaxError: one of them cannot be read.
         """
-        self.text = text
-        self.lines = text.split("\n")  # as Python counts them: not at a form feed
-        self._doubly_quoted = text.count('"') > text.count("'")
-        self.tree = ast.parse(text)
-        self.nodes = list(ast.walk(self.tree))
+        self.files = files
+        self.lines: list[str] = []
+        self.trees: list[ast.Module] = []
+        """Of each, with the places of its nodes among all lines."""
+        self._firsts: list[int] = []
+        for file in files:
+            tree = ast.parse(file.text)
+            ast.increment_lineno(tree, len(self.lines))
+            self._firsts.append(len(self.lines) + 1)
+            self.trees.append(tree)
+            self.lines += file.text.split("\n")  # as Python counts them: not at a form feed
+        quotes = [sum(file.text.count(one) for file in files) for one in "\"'"]
+        self._doubly_quoted = quotes[0] > quotes[1]
+        self.nodes = [node for tree in self.trees for node in ast.walk(tree)]
         self.parents = {child: parent for parent in self.nodes for child in ast.iter_child_nodes(parent)}
+        self._used = {one.id for one in self.nodes if isinstance(one, ast.Name)}
+        self._used |= {one.arg for one in self.nodes if isinstance(one, ast.arg)}
+
+    def free(self, name: str) -> str:
+        """A name that the files have for nothing else."""
+        while name in self._used:
+            name += "_"
+        return name
+
+    # Several files
+
+    def place(self, line: int) -> tuple[int, int]:
+        """(which file's a line is, and which of its lines)"""
+        number = max(0, bisect.bisect(self._firsts, line) - 1)
+        return number, line - self._firsts[number] + 1
+
+    def first_of(self, number: int) -> int:
+        """The first line of a file."""
+        return self._firsts[number]
+
+    def said(self, line: int) -> str:
+        """Which line, in words."""
+        number, own = self.place(line)
+        return f"{own} of {self.files[number].name}" if len(self.files) > 1 else str(own)
+
+    def module_of(self, node: ast.AST) -> ast.Module:
+        """The whole of the file that it stands in."""
+        return next(one for one in (node, *self.above(node)) if isinstance(one, ast.Module))
 
     def stands_in(self, node: ast.expr, place: ast.AST) -> None:
         """Of one that is made anew."""

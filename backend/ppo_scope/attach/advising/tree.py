@@ -129,3 +129,12 @@ def takes(function: Function, call: ast.Call, is_method: bool) -> bool:
     places = len(of.posonlyargs) + len(of.args) - bound
     needed = places - len(of.defaults) + sum(one is None for one in of.kw_defaults)
     return needed <= len(call.args) + len(call.keywords) <= places + len(of.kwonlyargs)
+
+
+def last_name(node: ast.expr) -> str | None:
+    """The last part of what something is called, be it one of all of its parts: `paid` of `self.memory.paid[t]`."""
+    while isinstance(node, ast.Subscript):
+        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+            return node.slice.value
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)

@@ -1,5 +1,5 @@
 """Begins a process once more, as it was begun: with its arguments, its folder and its environment, and with lines that
-are put into one of its files meanwhile. What it has in memory is gone, so that nothing is left of the first time.
+are put into its files meanwhile. What it has in memory is gone, so that nothing is left of the first time.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import logging
 import multiprocessing
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ppo_scope.attach import child
 from ppo_scope.attach.advising.advice import Advice
 from ppo_scope.attach.advising.draft import Piece
+from ppo_scope.attach.advising.files import text_of
+from ppo_scope.attach.advising.parting import Put
 
 VARIABLE = "PPO_SCOPE_LINES"
 ENDS_WITHIN = 2.0
@@ -85,19 +88,22 @@ def _close_at_exec(*, except_for: int | None) -> None:
 
 def written(advice: Advice) -> str:
     """As it is handed on."""
-    told = {"path": str(Path(advice.path).resolve()), "text": _digest(advice.text), "names": advice.names}
-    return json.dumps({**told, "pieces": advice.pieces, "lines": advice.lines})
+    puts = [one._replace(path=str(Path(one.path).resolve()), text=_digest(one.text)) for one in advice.puts]
+    return json.dumps(advice._replace(puts=puts))
 
 
 def _read(handed: str) -> Advice | None:
-    """None: the file is another one by now."""
-    told, text = json.loads(handed), ""
-    with contextlib.suppress(OSError, ValueError):
-        text = Path(told["path"]).read_text(encoding="utf-8")
-    if _digest(text) != told["text"]:
-        return None
-    pieces = [Piece(*one) for one in told["pieces"]]
-    return Advice(**{**told, "text": text, "pieces": pieces})
+    """None: a file is another one by now."""
+    puts, names, lines = json.loads(handed)
+    found = [_with_text(*put) for put in puts]
+    return None if None in found else Advice([put for put in found if put is not None], names, lines)
+
+
+def _with_text(path: str, digest: str, pieces: Sequence[Any], *named: Any) -> Put | None:
+    text = ""
+    with contextlib.suppress(OSError, ValueError, SyntaxError):
+        text = text_of(path)
+    return Put(path, text, [Piece(*one) for one in pieces], *named) if _digest(text) == digest else None
 
 
 def _digest(text: str) -> str:

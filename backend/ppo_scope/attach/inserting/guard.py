@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import random
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -47,6 +50,10 @@ class Guard:
             return held  # whose `entropy` and `log_prob` draw nothing
         raise TypeError(NOT_ASKED.format(kind=type(held).__name__))
 
+    def names(self, module: str) -> dict[str, Any]:
+        """Of another file, in which the Scope is."""
+        return vars(sys.modules[module])
+
     def failed(self, scope: Scope | None) -> None:
         """In a handler of what one of them has raised."""
         error = sys.exception()
@@ -65,14 +72,17 @@ class Guard:
 
 
 def _answer(module: nn.Module, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
-    """Of a module that is asked by us: no generator moves on, and running statistics stay what they are."""
-    before = [(one, one.clone()) for one in module.buffers()]
-    with torch.no_grad(), torch.random.fork_rng():
-        answer = module(*given, **named)
-        for one, was in before:
-            if not torch.equal(one, was):
-                one.copy_(was)
-    return answer
+    """Of a module that is asked by us: of a copy with the same weights, whatever it notes of itself, and no generator
+    moves on.
+    """
+    apart = copy.deepcopy(module, {id(one): one for one in module.parameters()})
+    numpys, pythons = np.random.get_state(), random.getstate()
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            return apart(*given, **named)
+    finally:
+        np.random.set_state(numpys)
+        random.setstate(pythons)
 
 
 GUARD = Guard()

@@ -15,16 +15,15 @@ from ppo_scope.wire.attaching import LONGEST_LINES
 
 COMPLETE = (
     "`ppo-scope watch --insert {what}` does the latter by itself: nothing is open in its lines, they are put in in "
-    "memory, and the file stays as it is."
+    "memory, and no file is written."
 )
 NOT_INSERTED = "--insert has not put in the lines of the latter: {why}."
 NOT_READ = "what it does could not be read"
 OPEN = "{names} {are} to be filled in, or looked at"
 TOO_LONG = "they are too many"
-ELSEWHERE = "some of them go into {file}"
 ANEW = (
-    "{script} is not shown by itself. It begins anew with the lines that show it in {file}, in memory: the file stays "
-    "as it is, and what the script has done in its first {seconds:.0f} seconds it does a second time. The lines:"
+    "{script} is not shown by itself. It begins anew with the lines that show it in {files}, in memory: no file is "
+    "written, and what the script has done in its first {seconds:.0f} seconds it does a second time. The lines:"
 )
 
 
@@ -37,19 +36,19 @@ class Inserter:
         self._what = f"-m {script}" if as_module else script
         self._beginning, self._asked, self._began = beginning, asked, time.monotonic()
 
-    def file(self) -> File | None:
-        """That is run with the lines, where the script is begun anew with them."""
+    def files(self) -> list[File]:
+        """Those that are run with the lines, where the script is begun anew with them."""
         advice = self._beginning.advice
         if advice is None:
-            return None
+            return []
         GUARD.lines, GUARD.script = advice.lines, Path(self.script).name
-        return File(advice.path, tree_with(advice))
+        return files_with(advice)
 
     def complete(self, advice: Advice) -> None:
         """They are known, and nothing is open in them: the script begins anew, if that is asked for and can be."""
         if self._asked and self.why_not(advice) is None:
             seconds = time.monotonic() - self._began
-            anew = ANEW.format(script=self.script, file=Path(advice.path).name, seconds=max(1.0, seconds))
+            anew = ANEW.format(script=self.script, files=" and ".join(advice.files), seconds=max(1.0, seconds))
             say(f"{anew}\n\n{advice.lines}\n")
             self._beginning.begin_anew(advice)
 
@@ -58,12 +57,11 @@ class Inserter:
         if advice.open:
             names = " and ".join(filter(None, (", ".join(advice.open[:-1]), advice.open[-1])))
             return OPEN.format(names=names, are="are" if len(advice.open) > 1 else "is")
-        if advice.beside:
-            return ELSEWHERE.format(file=advice.beside)
         if len(advice.lines) > LONGEST_LINES:
             return TOO_LONG
         try:
-            File(advice.path, tree_with(advice)).code(advice.path)
+            for file in files_with(advice):
+                file.code(file.path)
         except (NotInserted, SyntaxError, ValueError, RecursionError) as why:
             return str(why)
         return self._beginning.why_not()
@@ -74,3 +72,12 @@ class Inserter:
         if self._asked:
             return "" if why is None else NOT_INSERTED.format(why=why)
         return COMPLETE.format(what=self._what) if why is None else ""
+
+
+def files_with(advice: Advice) -> list[File]:
+    """Its files with the lines in them.
+
+    Raises:
+        NotInserted: they do not go in, or would do more than to tell.
+    """
+    return [File(put.path, tree_with(put, advice.names)) for put in advice.puts]

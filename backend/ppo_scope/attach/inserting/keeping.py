@@ -90,7 +90,9 @@ def _tells_only(call: ast.Call, own: Collection[str]) -> bool:
         return name in OF_LISTS
     if not isinstance(of, ast.Attribute):
         return False
-    return _is_of_arrays(call) or (isinstance(of.value, ast.Name) and of.value.id in own)
+    held = of.value
+    ours = getattr(held, "attr", None) if isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name) else None
+    return _is_of_arrays(call) or ours in own or (isinstance(held, ast.Name) and held.id in own)
 
 
 def _is_of_arrays(call: ast.Call) -> bool:

@@ -8,7 +8,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ppo_scope.attach.advising.advice import Advice
+from ppo_scope.attach.advising.parting import Put
 from ppo_scope.attach.inserting.keeping import GUARD, keep
 
 IMPORTED = f"from ppo_scope.attach.inserting.guard import GUARD as {GUARD}"
@@ -32,15 +32,15 @@ class Line(NamedTuple):
     ours: bool
 
 
-def tree_with(advice: Advice) -> ast.Module:
-    """The file with the lines in it.
+def tree_with(put: Put, names: Sequence[str]) -> ast.Module:
+    """The file with the lines in it; `names`: what is theirs alone.
 
     Raises:
         NotInserted: they do not go into it, or would do more than to tell.
     """
     try:
-        bare = ast.parse(advice.text)
-        lines = list(_lines_with(advice, bare))
+        bare = ast.parse(put.text)
+        lines = list(_lines_with(put, bare))
         text = "\n".join(one.text for one in lines)
         tree = ast.parse(text)
         less = _Less(lines).visit(ast.parse(text)) or tree
@@ -49,7 +49,7 @@ def tree_with(advice: Advice) -> ast.Module:
     if ast.dump(less) != ast.dump(bare):
         raise NotInserted(OTHERWISE)
     ours = [one for one in ast.walk(tree) if _is_ours(one, lines)]
-    again = keep(tree, ours, {"ppo_scope", GUARD, *advice.names})
+    again = keep(tree, ours, {"ppo_scope", GUARD, *names})
     for node in ast.walk(tree):
         _put_back(node, lines)
     if again is not None:
@@ -57,30 +57,34 @@ def tree_with(advice: Advice) -> ast.Module:
     return tree
 
 
-def _lines_with(advice: Advice, bare: ast.Module) -> Iterator[Line]:
+def _lines_with(put: Put, bare: ast.Module) -> Iterator[Line]:
     """Raises `NotInserted`."""
     begun = [one.lineno for one in ast.walk(bare) if isinstance(one, ast.stmt)]
-    own, done = advice.text.split("\n"), 0
-    for number, piece in enumerate(advice.pieces):
+    own, done = put.text.split("\n"), 0
+    for number, piece in enumerate(put.pieces):
         if begun.count(piece.beside) > 1:
             raise NotInserted(CROWDED.format(line=piece.beside))
         until = piece.line if piece.after else piece.line - 1
         yield from (Line(own[place], place + 1, False) for place in range(done, until))
         done = until
         code = piece.indented(own)
-        put = _guarded(code, advice.names[0]) if number else [IMPORTED, *code]  # the first is of the module's beginning
-        yield from (Line(text, max(piece.line, 1), True) for text in put)
+        # The first is of the module's beginning.
+        ours = _guarded(code, put) if number else [IMPORTED, *code]
+        yield from (Line(text, max(piece.line, 1), True) for text in ours)
     yield from (Line(own[place], place + 1, False) for place in range(done, len(own)))
 
 
-def _guarded(code: Sequence[str], scope: str) -> list[str]:
+def _guarded(code: Sequence[str], put: Put) -> list[str]:
     """An error in it ends nothing; where the run was ended on the page, the script ends."""
     indent = code[0][: len(code[0]) - len(code[0].lstrip())]
     step = "\t" if "\t" in indent else "    "
-    told = [f"{one} or {GUARD}.end()" if one.strip() == f"{scope}.update()" else one for one in code]
+    told = [f"{one} or {GUARD}.end()" if one.strip() == f"{put.scope}.update()" else one for one in code]
     inside = [f"{step}{step}{one}" if one else one for one in told]
     head = [f"{indent}{GUARDED}", f"{indent}{step}try:"]
-    failed = f'{GUARD}.failed(globals()["{scope}"])'  # by its name it would have to be declared before
+    # By its name alone it would have to be declared before, and imported elsewhere.
+    name = put.scope.rpartition(".")[2]
+    where = "globals()" if put.home is None else f'{GUARD}.names("{put.home}")'
+    failed = f'{GUARD}.failed({where}["{name}"])'
     return [*head, *inside, f"{indent}{step}except Exception:", f"{indent}{step}{step}{failed}"]
 
 

@@ -1,4 +1,4 @@
-"""Runs a script as Python would, with lines put into one of its files: itself, or one that it imports."""
+"""Runs a script as Python would, with lines put into some of its files: itself, and those that it imports."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ class File:
     """One with lines in it; it is not written."""
 
     def __init__(self, path: str, tree: ast.Module) -> None:
-        self._path, self._tree = path, tree
+        self.path, self._tree = path, tree
 
     def is_at(self, path: str | None) -> bool:
         """Whether that is its path, in whichever words."""
-        return path is not None and Path(path).exists() and Path(path).samefile(self._path)
+        return path is not None and Path(path).exists() and Path(path).samefile(self.path)
 
     def code(self, path: str) -> CodeType:
         """As Python compiles it at this path."""
         return compile(self._tree, path, "exec", dont_inherit=True)
 
 
-def run(script: str, file: File | None, *, as_module: bool) -> None:
+def run(script: str, files: Sequence[File], *, as_module: bool) -> None:
     """As the main program; a path, or the name of a module."""
-    if file is not None:
-        sys.meta_path.insert(0, _Finder(file))
+    if files:
+        sys.meta_path.insert(0, _Finder(files))
+    file = next((one for one in files if not as_module and one.is_at(script)), None)
     if as_module:
         runpy.run_module(script, run_name=MAIN, alter_sys=True)
-    elif file is not None and file.is_at(script):
+    elif file is not None:
         module = sys.modules[MAIN] = ModuleType(MAIN)
         vars(module).update(UNSAID, __file__=script)
         exec(file.code(script), vars(module))
@@ -52,19 +53,20 @@ def could_not_begin(error: Exception) -> bool:
 
 
 class _Finder:
-    """Finds modules as they are found without it; that of the file is then loaded with the lines."""
+    """Finds modules as they are found without it; those of the files are then loaded with the lines."""
 
-    def __init__(self, file: File) -> None:
-        self._file = file
+    def __init__(self, files: Sequence[File]) -> None:
+        self._files = files
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """None: it is no module of this file."""
+        """None: it is no module of these files."""
         spec = PathFinder.find_spec(name, path, target)
-        if spec is None or spec.origin is None or not self._file.is_at(spec.origin):
+        file = None if spec is None else next((one for one in self._files if one.is_at(spec.origin)), None)
+        if spec is None or spec.origin is None or file is None:
             return None
-        spec.loader = _Loader(name, spec.origin, self._file)
+        spec.loader = _Loader(name, spec.origin, file)
         return spec
 
 
