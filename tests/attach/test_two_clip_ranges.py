@@ -43,6 +43,14 @@ PAIR = (
     ("args.clip_coef", "args.clip_low"),
 )
 THREE = clamped("1 - args.clip_low", "1 + args.clip_high"), in_args(clip_low=0.2, clip_high=0.35, clip_coef=0.1)
+BARE = (
+    clamped("0.8", "1.35"),
+    ('"clip_coef": 0.2, ', ""),
+    ("args.clip_coef", "0.2"),
+    ("v_loss = 0.5 * off.mean()", "v_loss = nn.functional.mse_loss(newvalue, b_returns[mb_inds]) / 2"),
+    ("args.clip_vloss = 0.5, 0.01, True, True, True", "args.clip_vloss = 0.5, 0.01, True, True, False"),
+)
+"""Of neither is there a name in `args`."""
 BOTH = {"clip_range", "clip_range_high"}
 SHOWN = {
     "by its name": (by_name("clip_coef_high", 0.35), "0.35", BOTH),
@@ -50,6 +58,12 @@ SHOWN = {
     "a pair": (PAIR, "0.35", BOTH),
     "a pair, and another for V": (THREE, "0.35", BOTH),
     "a number": ((clamped(*LOOSE),), "0.35", {"clip_range"}),
+    "both are numbers": (BARE, "0.35", set()),
+    "both are numbers, and fall": (
+        (clamped("1 - 0.1 * 0.8 ** iteration", f"1 + {FALLING}"), *BARE[1:]),
+        FALLING,
+        set(),
+    ),
     "a tensor": ((clamped("torch.tensor(0.8)", "torch.tensor(1.35)"),), "0.35", {"clip_range"}),
     "a multiple of ε": ((clamped("1 - args.clip_coef", "1 + 1.5 * args.clip_coef"),), "0.3", {"clip_range"}),
     "one that falls": ((clamped("1 - args.clip_coef", f"1 + {FALLING}"),), FALLING, {"clip_range"}),
@@ -65,13 +79,16 @@ SHOWN = {
         BOTH,
     ),
 }
+LOW = {"both are numbers, and fall": "0.1 * 0.8 ** iteration"}
 
 
 @pytest.mark.parametrize("kind", ["--raw", "--continuous"])
 @pytest.mark.parametrize("name", SHOWN)
 def test_both_are_shown_and_only_those_of_args_can_be_moved(name, kind, monkeypatch, capfd, tmp_path):
     changes, high, movable = SHOWN[name]
-    told = f"{PRINTED}((ratio > 1 + {high}) | (ratio < 0.8)).float().mean(), torch.tensor({high}), "
+    low = LOW.get(name, "0.2")
+    ranges = f"torch.tensor({low}), torch.tensor({high})"
+    told = f"{PRINTED}((ratio > 1 + {high}) | (ratio < 1 - {low})).float().mean(), {ranges}, "
     script, options = changed(tmp_path, *changes, FAST, (PRINTED, told)), (kind, "--iterations", "3")
     numbers, digest = plain(*options, script=script)
     shown, apart = [], 0
@@ -81,10 +98,10 @@ def test_both_are_shown_and_only_those_of_args_can_be_moved(name, kind, monkeypa
         if phase.kind is not PhaseKind.LOSS:
             return
         one, settings = phase.update.minibatches[-1], phase.update.settings
-        low, above, _ = clip_edges(settings)
+        below, above, _ = clip_edges(settings)
         ratio, terms = one.logratio.exp(), (one.policy_loss, one.value_loss / 2, one.entropy, one.loss)
-        beyond = float(((ratio > above) | (ratio < low)).float().mean())
-        shown.append([beyond, settings.clip_range_high, *map(float, terms)])
+        beyond = float(((ratio > above) | (ratio < below)).float().mean())
+        shown.append([beyond, settings.clip_range, settings.clip_range_high, *map(float, terms)])
         apart += int(((one.advantages > 0) & ((ratio > above) != (ratio > 1.2))).sum())
         weights, gradients = (1.0, settings.value_coef, -0.01), loop.policy.differentiate(phase.update, one)
         made = np.linalg.norm(sum(w * g for w, g in zip(weights, gradients, strict=True)))
@@ -147,6 +164,19 @@ def test_a_number_of_args_that_is_no_clip_range_is_not_taken_for_one(monkeypatch
     lookout, _ = followed(monkeypatch, capfd, *options, at=at, script=script)
     assert losses == pytest.approx(numbers[:, 3], rel=1e-5, abs=1e-5)
     assert lookout.loop.watcher.orders.changeable & BOTH == {"clip_range"}
+
+
+@pytest.mark.parametrize("name", ["V is clipped", "two clamps"])
+def test_without_a_name_of_e_one_clamp_has_to_tell_it(name, monkeypatch, capfd, tmp_path):
+    clips_v = ("True, True, False", "True, True, True")
+    twice = (
+        "pg_loss = torch.max(",
+        "ratio_again = torch.clamp(ratio, 0.5, 1.5)\n                pg_loss = 0 * ratio_again.mean() + torch.max(",
+    )
+    script = changed(tmp_path, *BARE, clips_v if "V" in name else twice)
+    _, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "1", script=script)
+    assert len(printed.out.splitlines()[-1]) == 64, "its digest"
+    assert printed.err.count("is not shown: args has no clip_coef") == 1
 
 
 CHANGES = "(0.35 if minibatch < 5 else 0.25)"

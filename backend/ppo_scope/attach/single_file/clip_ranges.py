@@ -65,6 +65,9 @@ class ClipRanges:
         """
         clamps, settings = clamps_in(found, loss), found.settings
         low, named = (settings[name] for name in CLIP)
+        # Where V is clipped ε is its limit as well, and has to be told.
+        own: dict[str, float | None] = {} if low is not None or settings.limits_values else lower_of(clamps)
+        low = own.get("clip_range", low)
         if not clamps or low is None:
             return
         if self._seen and not any(_begins_at(low, one) for one in clamps):
@@ -78,7 +81,7 @@ class ClipRanges:
         if self._by_args is None:
             self._by_args = named is not None and as_args_say
         self._seen = True
-        self.told = {} if as_args_say else {"clip_range_high": None if _is_same(high, low) else high}
+        self.told = own if as_args_say else {**own, "clip_range_high": None if _is_same(high, low) else high}
 
     def read_late(self, found: Found, loss: Tensor) -> None:
         """The same of a term that is not the first of its minibatch: the update has begun without it.
@@ -102,11 +105,11 @@ class ClipRanges:
         return others if self.movable else [*others, "clip_range_high"]
 
 
-def edges_in(found: Found, loss: Tensor) -> Edges:
-    """Where r is held by a loss that is seen for the first time."""
+def edges_in(found: Found, loss: Tensor) -> Edges | None:
+    """Where r is held by a loss that is seen for the first time; None: nothing tells ε."""
     clip = ClipRanges()
     clip.read(found, loss)
-    return clip.edges(found)
+    return None if found.settings["clip_range"] is None and not clip.told else clip.edges(found)
 
 
 def edges_told(found: Found, told: Mapping[str, float | None]) -> Edges:
@@ -126,6 +129,12 @@ def clamps_in(found: Found, loss: Tensor) -> list[Clamp]:
 def _number(edge: Any) -> float | None:
     one = not isinstance(edge, Tensor) or edge.numel() == 1
     return None if edge is None or not one else float(edge)
+
+
+def lower_of(clamps: list[Clamp]) -> dict[str, float | None]:
+    """ε of the one clip around 1; empty: there is none, or more than one."""
+    lows = {least for least, high in clamps if least is not None and 0 < least < 1 and high is not None and high > 1}
+    return {"clip_range": -_above_one(lows.pop())} if len(lows) == 1 else {}
 
 
 def upper_of(clamps: list[Clamp], low: float) -> float | None:

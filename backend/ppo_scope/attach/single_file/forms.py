@@ -127,16 +127,16 @@ def scaler_in(found: Found) -> Any:
 
 def forms_of(found: Found, loss: Tensor) -> list[Form]:
     """What the loss of a minibatch may be, or the first of its terms, by its gradients: each is still to be proven."""
-    log_prob, value = found["log_prob"], found["value"]
+    log_prob, value, edges = found["log_prob"], found["value"], edges_in(found, loss)
     asked = [one for one in (log_prob, value) if one.requires_grad]
-    if found.settings["clip_range"] is None or not asked:
+    if edges is None or not asked:
         return []
     made: Any = torch.autograd.grad(loss, asked, retain_graph=True, allow_unused=True)
     by = {id(one): _numbers(gradient) for one, gradient in zip(asked, made, strict=True) if gradient is not None}
     by_policy, by_value = by.get(id(log_prob)), by.get(id(value))
     if by_policy is None:
         return [] if by_value is None else _of_values_alone(found, by_value)
-    slopes, sure = slopes_of(found, edges_in(found, loss))
+    slopes, sure = slopes_of(found, edges)
     forms = []
     for times in _times(by_policy[sure], slopes[sure] / len(slopes)):
         delta = None if by_value is None else _delta_of(found, by_value, times)
@@ -218,7 +218,7 @@ def _delta_of(found: Found, gradient: Floats, times: float) -> float | None:
     """δ where the gradient by V of every sample is in proportion to its error up to δ, and the same beyond. `times`:
     the factor of the loss; where no error is as small as that, c₁ is that of `args`.
     """
-    if getattr(found["args"], "clip_vloss", False):
+    if found.settings.limits_values:
         return None
     errors = _numbers(found["value"]) - _numbers(found["targets"])[places_of(found).cpu().numpy()]
     most, told = float(np.abs(gradient).max()), found.settings["value_coef"]

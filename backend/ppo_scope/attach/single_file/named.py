@@ -82,8 +82,13 @@ class Settings:
         return isinstance(one, float | int) and not isinstance(one, bool) and 0 <= one < inf
 
     @property
+    def limits_values(self) -> bool:
+        """Whether V may move from V_old only so far."""
+        return bool(getattr(self.args, "clip_vloss", False))
+
+    @property
     def range_of_values(self) -> Any:
-        """How far V may move from V_old, where that is limited."""
+        """How far, where that is so."""
         own = getattr(self.args, SETTINGS["clip_range"][0], None)
         return self["clip_range"] if own is None else own
 
@@ -255,13 +260,13 @@ def facts_in(
         told["gae_lambda"] = 1.0
     if "value_coef" in told:
         told["value_coef"] = HALF * float(told["value_coef"])
-    upper = coefficients.get("clip_range_high", told.get("clip_range_high"))
-    if not _caps(told.get("ratio_cap"), told["clip_range"] if upper is None else upper):
+    low, high = (coefficients.get(name, told.get(name)) for name in ("clip_range", "clip_range_high"))
+    if not _caps(told.get("ratio_cap"), low if high is None else high):
         told.pop("ratio_cap", None)
     told |= coefficients
     for name in ("clip_range", "entropy_coef"):
         told[name] = float(told[name])
-    told["value_clip_range"] = float(settings.range_of_values) if getattr(args, "clip_vloss", False) else None
+    told["value_clip_range"] = float(settings.range_of_values) if settings.limits_values else None
     if hasattr(args, "norm_adv"):  # else it may stand in the code
         told["normalize_advantages"] = "minibatch" if args.norm_adv else "off"
     told["anneal_learning_rate"] = bool(getattr(args, "anneal_lr", False))
