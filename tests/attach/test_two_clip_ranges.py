@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ppo_scope.attach.single_file import proven_loss
+from ppo_scope.attach.single_file.clip_ranges import lower_of, upper_of
 from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.record import PhaseKind
 from tests.attach.elsewhere import the_run, waiting_server
@@ -179,6 +181,25 @@ def test_without_a_name_of_e_one_clamp_has_to_tell_it(name, monkeypatch, capfd, 
     assert printed.err.count("is not shown: args has no clip_coef") == 1
 
 
+@pytest.mark.parametrize(
+    ("clamps", "both"),
+    [
+        ([(0.8, 1.28)], (0.2, 0.28)),
+        ([(0.8, 1.28), (None, 3.0)], (0.2, 0.28)),
+        ([(0.8, None), (None, 1.28)], (None, 0.28)),
+        ([(0.8, 1.28), (0.8, 1.3)], (0.2, None)),
+        ([(0.8, None), (None, 1.28), (None, 3.0)], (None, None)),
+        ([(0.8, 1.28), (0.7, 1.28)], (None, 0.28)),
+        ([(0.8, float("inf"))], (0.2, None)),
+        ([(0.7, 1.28)], (0.3, None)),
+        ([(0.0, 10.0)], (None, None)),
+    ],
+    ids=str,
+)
+def test_more_clamps_than_one_tell_neither(clamps, both):
+    assert (lower_of(clamps).get("clip_range"), upper_of(clamps, 0.2)) == both
+
+
 CHANGES = "(0.35 if minibatch < 5 else 0.25)"
 NOT_SHOWN = {
     "no clamp and no name": ((CLAMP, ROUND_ABOUT.replace("HIGH", "0.35")), "has an upper clip range of its own"),
@@ -220,17 +241,25 @@ def test_terms_one_by_one_are_shown_where_the_first_tells_the_clip(order, said, 
 
 
 POLICY_LOSS = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
-CAPPED = (
-    POLICY_LOSS,
-    "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped)\n"
-    "                capped = torch.min(pg_loss, -1.3 * mb_advantages)\n"
-    "                pg_loss = torch.where(mb_advantages < 0, capped, pg_loss).mean()",
-)
+
+
+def capped(cap):
+    """A dual clip, in the place of the clip."""
+    return (
+        POLICY_LOSS,
+        "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped)\n"
+        f"                capped = torch.min(pg_loss, -{cap} * mb_advantages)\n"
+        "                pg_loss = torch.where(mb_advantages < 0, capped, pg_loss).mean()",
+    )
+
+
 LOSS = "loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss"
 PRICED = LOSS, f"{LOSS} + 0.3 * ((ratio - 1) - logratio).mean()"
 HALVED = ("                    loss.backward()", "                    (loss / 2).backward()")
+CAP_IN_ARGS = in_args(dual_clip=1.22)
 WITH_MORE = {
-    "a dual clip": ((CAPPED,), (), {"ratio_cap": 1.3}),
+    "a switch that is no c": ((CAP_IN_ARGS,), (), {"ratio_cap": None}),
+    "a dual clip": ((capped(1.3),), (), {"ratio_cap": 1.3}),
     "a term for the KL": ((PRICED,), (), {"kl_coef": 0.3, "kl_estimate": "k3"}),
     "a part": ((HALVED,), ("--apart", "gathered"), {}),
     "c1 in the code": (((', "vf_coef": 0.5', ""), ("args.vf_coef * v_loss", "0.6 * v_loss")), (), {"value_coef": 0.3}),
@@ -252,9 +281,24 @@ def test_what_else_a_loss_may_have_is_found_beside_them(name, monkeypatch, capfd
 
     _, printed = followed(monkeypatch, capfd, *options, at=at, script=script)
     assert printed.out.splitlines()[-1] == digest and "nothing more" not in printed.err
+    assert ("dual clip" in printed.err) is (name == "a dual clip")
     since = next(place for place, one in enumerate(found) if one == {**settings, "clip_range_high": 0.25})
-    assert found[since:] == [found[since]] * (4 - since) and since < 3
+    assert found[since:] == [found[since]] * (4 - since) and since < (3 if name == "a dual clip" else 1)
     assert np.ravel(losses[since:]) == pytest.approx(numbers[12 * since :, 3], rel=1e-5, abs=1e-5)
+
+
+def test_c_of_a_dual_clip_is_found_at_one_minibatch(monkeypatch, capfd, tmp_path):
+    """And not by what those of the whole update came to."""
+    monkeypatch.setattr(proven_loss, "cap_of", lambda *_: None)
+    script = changed(tmp_path, clamped("1 - args.clip_coef", "1 + 0.22"), capped(1.24), FAST)
+    caps = []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.LOSS:
+            caps.append(phase.update.settings.ratio_cap)
+
+    followed(monkeypatch, capfd, "--continuous", "--iterations", "4", at=at, script=script)
+    assert set(caps) == {None, 1.24}
 
 
 @pytest.mark.parametrize("name", ["clip_coef_high", "clip_high", None])
