@@ -205,6 +205,7 @@ NOT_SHOWN = {
     "no clamp and no name": ((CLAMP, ROUND_ABOUT.replace("HIGH", "0.35")), "has an upper clip range of its own"),
     "no clamp, below ε": ((CLAMP, ROUND_ABOUT.replace("HIGH", "0.05")), "has an upper clip range of its own"),
     "another one in the update": (clamped("1 - args.clip_coef", f"1 + {CHANGES}"), "From update 1 on, its loss "),
+    "none": ((CLAMP, "torch.clamp(ratio, min=1 - args.clip_coef)"), "has an upper clip range of its own"),
     "another lower one": (clamped("0.9", "1 + 0.35"), "nothing more is shown"),
 }
 
@@ -225,9 +226,17 @@ def test_what_is_not_told_is_not_shown(name, kind, monkeypatch, capfd, tmp_path)
     assert why in printed.err and not ended and printed.err.count("nothing more is shown") == 1, printed.err
 
 
-@pytest.mark.parametrize(("order", "said"), [("terms", ""), ("values", "where the term that has r in it comes first")])
-def test_terms_one_by_one_are_shown_where_the_first_tells_the_clip(order, said, monkeypatch, capfd, tmp_path):
-    script, options = changed(tmp_path, clamped(*LOOSE), FAST), ("--raw", "--apart", order, "--iterations", "2")
+LATER = "where the term that has r in it comes first"
+
+
+@pytest.mark.parametrize(
+    ("order", "named", "said"), [("terms", False, ""), ("values", False, LATER), ("values", True, "")]
+)
+def test_terms_one_by_one_are_shown_where_args_or_the_first_tell_the_clip(
+    order, named, said, monkeypatch, capfd, tmp_path
+):
+    changes = by_name("eps_high", 0.35) if named else (clamped(*LOOSE),)
+    script, options = changed(tmp_path, *changes, FAST), ("--raw", "--apart", order, "--iterations", "2")
     numbers, digest = plain(*options, script=script)
     losses = []
 
@@ -301,17 +310,26 @@ def test_c_of_a_dual_clip_is_found_at_one_minibatch(monkeypatch, capfd, tmp_path
     assert set(caps) == {None, 1.24}
 
 
-@pytest.mark.parametrize("name", ["clip_coef_high", "clip_high", None])
-def test_the_page_is_told_of_it_by_the_name_that_the_script_has(name, tmp_path):
-    script = changed(tmp_path, *(by_name(name, 0.35) if name else (clamped(*LOOSE),)))
+TOLD = {
+    "clip_coef_high": (by_name("clip_coef_high", 0.35), BOTH, BOTH, True),
+    "clip_high": (by_name("clip_high", 0.35), {"clip_range"}, BOTH, True),
+    "a pair": (PAIR, set(), BOTH, True),
+    "a pair, and another for V": (THREE, set(), BOTH, False),
+    "none": ((clamped(*LOOSE),), {"clip_range"}, {"clip_range"}, True),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_the_page_is_told_of_them_by_the_names_that_the_script_has(name, tmp_path):
+    changes, called, movable, limits_values = TOLD[name]
     server = waiting_server()
     try:
-        command = "-W", "ignore", "-m", "ppo_scope.attach.script", str(script), "--raw", "--iterations", "2"
+        script = str(changed(tmp_path, *changes))
+        command = "-W", "ignore", "-m", "ppo_scope.attach.script", script, "--raw", "--iterations", "2"
         trained(*command, PPO_SCOPE_URL=server.url)
-        run = the_run(server, state="finished")
+        attached = the_run(server, state="finished")["attached"]
     finally:
         server.kill()
-    attached = run["attached"]
-    assert attached["began"]["clip_range_high"] == 0.35
-    assert ("clip_range_high" in attached["called"]) is (name == "clip_coef_high")
-    assert ("clip_range_high" in attached["changeable"]) is (name is not None)
+    assert (attached["began"]["clip_range"], attached["began"]["clip_range_high"]) == (0.2, 0.35)
+    assert (BOTH & set(attached["called"]), BOTH & set(attached["changeable"])) == (called, movable)
+    assert attached["limits_values"] is limits_values, "clip_coef, as a rule, is the clip range of V as well"

@@ -43,6 +43,8 @@ TELLING = ("log_probs", "samples", "log_prob", "ratio")
 OPTIONAL = ("entropy",)
 """A loss without an entropy bonus needs none."""
 NEEDED = ("clip_range", "value_coef", "entropy_coef", "epochs")
+V_CLIP = "clip_coef"
+"""What limits V as well as r in CleanRL's files; V alone, where `args` have ε and ε⁺ besides."""
 DEEP = 8
 """Callers that are looked at: `backward` may be called for the script by another library."""
 CLOSE = 1e-4
@@ -89,8 +91,12 @@ class Settings:
     @property
     def range_of_values(self) -> Any:
         """How far, where that is so."""
-        own = getattr(self.args, SETTINGS["clip_range"][0], None)
-        return self["clip_range"] if own is None else own
+        return getattr(self.args, V_CLIP) if self.limits_values_apart else self["clip_range"]
+
+    @property
+    def limits_values_apart(self) -> bool:
+        """Whether that is another number of `args` than ε."""
+        return self.called("clip_range") != V_CLIP and getattr(self.args, V_CLIP, None) is not None
 
     def set(self, name: str, value: Any) -> None:
         """Whoever reads it next finds it so."""

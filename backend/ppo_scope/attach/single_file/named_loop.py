@@ -143,6 +143,7 @@ class NamedLoop(ProvingLoop):
                 *self.loss.clip.unnamed(found.settings),
                 *(["ratio_cap"] if self.loss.facts.ratio_cap is None else []),
             ),
+            values_apart=found.settings.limits_values_apart,
         )
 
     @property
