@@ -205,7 +205,6 @@ NOT_SHOWN = {
     "no clamp and no name": ((CLAMP, ROUND_ABOUT.replace("HIGH", "0.35")), "has an upper clip range of its own"),
     "no clamp, below ε": ((CLAMP, ROUND_ABOUT.replace("HIGH", "0.05")), "has an upper clip range of its own"),
     "another one in the update": (clamped("1 - args.clip_coef", f"1 + {CHANGES}"), "From update 1 on, its loss "),
-    "none": ((CLAMP, "torch.clamp(ratio, min=1 - args.clip_coef)"), "has an upper clip range of its own"),
     "another lower one": (clamped("0.9", "1 + 0.35"), "nothing more is shown"),
 }
 
