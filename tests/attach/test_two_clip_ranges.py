@@ -168,6 +168,27 @@ def test_a_number_of_args_that_is_no_clip_range_is_not_taken_for_one(monkeypatch
     assert lookout.loop.watcher.orders.changeable & BOTH == {"clip_range"}
 
 
+def test_a_low_name_that_is_no_e_is_refused_at_once(monkeypatch, capfd, tmp_path):
+    script = changed(tmp_path, *BARE, in_args(eps_low=0.05))
+    _, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "1", script=script)
+    assert len(printed.out.splitlines()[-1]) == 64, "its digest"
+    assert "is not shown: args says that ε is 0.05 (eps_low), and its loss clips r between 0.8 and 1.35" in printed.err
+
+
+def test_where_it_is_turned_off_it_is_e_though_that_is_a_number_of_the_code(monkeypatch, capfd, tmp_path):
+    high = clamped("0.8", "1 + args.clip_high"), in_args(clip_high=0.35)
+    script = changed(tmp_path, *high, *BARE[1:], FAST)
+    made_with = []
+
+    def at(loop, phase):
+        if phase.kind is PhaseKind.UPDATE:
+            made_with.append(clip_edges(phase.update.settings)[:2])
+            loop.watcher.orders.obey({"type": "set", "name": "clip_range_high", "value": None, "id": None})
+
+    _, printed = followed(monkeypatch, capfd, "--raw", "--iterations", "2", at=at, script=script)
+    assert made_with == [(0.8, 1.35), (0.8, 1.2)] and len(printed.out.splitlines()[-1]) == 64
+
+
 @pytest.mark.parametrize("name", ["V is clipped", "two clamps"])
 def test_without_a_name_of_e_one_clamp_has_to_tell_it(name, monkeypatch, capfd, tmp_path):
     clips_v = ("True, True, False", "True, True, True")

@@ -7,7 +7,7 @@ That is where ε⁺ is read; whether the loss is what it makes of it is seen as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite, nan
+from math import inf, isfinite
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ppo_scope.attach.called import SETTINGS
 from ppo_scope.attach.single_file.graph import between, nodes_of
-from ppo_scope.attach.single_file.named import Found, Settings, Unlike
+from ppo_scope.attach.single_file.named import V_CLIP, Found, Settings, Unlike
 from ppo_scope.ppo.losses import Edges, edges_of
 from ppo_scope.probes.record import Bools, Floats
 
@@ -70,7 +70,8 @@ class ClipRanges:
         low = own.get("clip_range", low)
         if not clamps or low is None:
             return
-        if self._seen and not any(_begins_at(low, one) for one in clamps):
+        doubtful = self._seen or settings.called("clip_range") != V_CLIP  # else it ends with samples that tell another
+        if doubtful and not any(_begins_at(low, one) for one in clamps):
             raise Unlike(_moved("clip_range", settings, clamps[0]))
         high = upper_of(clamps, float(low))
         if high is None:
@@ -92,8 +93,7 @@ class ClipRanges:
         before = self.told
         self.read(found, loss)
         if self.told != before:
-            high = self.told.get("clip_range_high") or found.settings["clip_range"]
-            raise Unlike(LATE.format(high=high, name=UPPER))
+            raise Unlike(LATE.format(high=self.edges(found).high - 1.0, name=UPPER))
 
     def edges(self, found: Found) -> Edges:
         """Where r is held at the moment."""
@@ -165,15 +165,15 @@ def _above_one(edge: float) -> float:
 
 
 def _moved(name: str, settings: Settings, clamp: Clamp) -> str:
-    low, high = (nan if one is None else one for one in clamp)
+    low, high = (side if one is None else one for one, side in zip(clamp, (-inf, inf), strict=True))
     return MOVED.format(symbol=SYMBOLS[name], value=settings[name], called=settings.called(name), low=low, high=high)
 
 
-def both_of(wanted: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """What is set on the page, for a script that computes with ε⁺: where that is off, it is ε."""
+def both_of(wanted: Mapping[str, Any], low: float) -> dict[str, Any]:
+    """What is set on the page, for a script that computes with ε⁺: where that is off, it is ε. `low`: that of now."""
     if "clip_range_high" not in wanted or wanted["clip_range_high"] is not None:
         return dict(wanted)
-    return {**wanted, "clip_range_high": wanted.get("clip_range", settings["clip_range"])}
+    return {**wanted, "clip_range_high": wanted.get("clip_range", low)}
 
 
 def own_upper(rest: Floats, pushed: Floats, ratio: Floats, sure: Bools, size: Floats, edges: Edges) -> str | None:

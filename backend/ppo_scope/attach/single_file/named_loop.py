@@ -362,7 +362,7 @@ class NamedLoop(ProvingLoop):
 
     @guarded
     def _set(self, wanted: dict[str, Any]) -> None:
-        for name, value in both_of(wanted, self.found.settings).items():
+        for name, value in both_of(wanted, self.loss.facts.clip_range).items():
             if name == "learning_rate":
                 set_alpha(self.optimizer.param_groups, value)
             elif name == "kl_coef":
