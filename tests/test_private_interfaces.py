@@ -8,6 +8,7 @@ import importlib.util
 import re
 
 import pytest
+import torch
 from stable_baselines3 import PPO
 
 from tests.live import ROOT
@@ -24,6 +25,9 @@ OF_NAMED_TUPLES = {
     *("Buffered._fields", "advice._replace", "answer._replace", "looked._replace", "one._replace", "piece._replace"),
     "told._replace",
 }
+OF_A_CLAMP = {"_saved_min", "_saved_max"}
+"""What autograd notes with it, as torch's notes on saved tensors have it; where this has ended, ε⁺ of a PPO in one file
+is told by its `args` alone."""
 DOCUMENTED = {"os._exit", "sys._getframe", *OF_NAMED_TUPLES}
 PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 
@@ -65,6 +69,13 @@ def test_python_still_has(name):
     package, _, rest = name.partition(".")
     found = importlib.import_module(package)
     assert hasattr(found, rest) or importlib.util.find_spec(name), f"{name} has ended: {OF_PYTHON[name]}"
+
+
+def test_autograd_still_notes_between_which_numbers_a_clamp_holds():
+    ratio = torch.ones(3, requires_grad=True).exp()
+    node = torch.clamp(ratio, 0.8, 1.28).grad_fn
+    assert {name: getattr(node, name) for name in sorted(OF_A_CLAMP)} == {"_saved_max": 1.28, "_saved_min": 0.8}
+    assert node.name().startswith("Clamp") and node.next_functions[0][0] is ratio.grad_fn
 
 
 def test_plotly_is_used_as_it_promises():

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from ppo_scope.wire.run import Called
 
+CLIP_PAIRS = (
+    ("clip_coef_low", "clip_coef_high"),
+    ("clip_coef_lower", "clip_coef_upper"),
+    ("clip_low", "clip_high"),
+    ("clip_lower", "clip_upper"),
+    ("clip_range_low", "clip_range_high"),
+    ("clip_ratio_low", "clip_ratio_high"),
+    ("clip_eps_low", "clip_eps_high"),
+    ("eps_low", "eps_high"),
+    ("epsilon_low", "epsilon_high"),
+)
+"""ε and ε⁺ of a PPO in one file, where r may rise by another range than it may fall by."""
 SETTINGS = {
-    "clip_range": ("clip_coef",),
+    "clip_range": ("clip_coef", *(low for low, _ in CLIP_PAIRS)),
+    "clip_range_high": tuple(high for _, high in CLIP_PAIRS),
     "value_coef": ("vf_coef",),
     "entropy_coef": ("ent_coef",),
     "epochs": ("update_epochs",),
@@ -49,6 +62,7 @@ ONE_FILE = _written(
     {ours: theirs[0].replace("_", "-") for ours, theirs in SETTINGS.items()} | {"learning_rate": "learning-rate"},
 )
 ONE_FILE["value_coef"]["times"] = 1 / HALF
+ONE_FILE["clip_range_high"]["off"] = "as --clip-coef"
 ONE_FILE["value_clip_range"] = {"text": "--{}", "times": 1.0, "off": "no-clip-vloss"}
 ONE_FILE["normalize_advantages"] = {"text": "--norm-adv", "times": 1.0, "off": ""}
 RSL_RL = _written(

@@ -123,12 +123,14 @@ class Watcher:
         unnamed: Collection[str] = (),
         loss: str = "",
         inserted: str = "",
+        values_apart: bool = False,
     ) -> None:
         """`address`: None: there is no server, and nothing is watched. `changeable`: the settings that the loop reads
         anew at every update. `beside`: by which policy updates are measured in a process of its own. `repeats`: how
         to make an update a second time. `quiet`: another process reports; this one's hooks note what it does.
         `unnamed`: settings that its library has a name for, and this loop has not. `loss`: how its loss differs from L.
-        `inserted`: the lines that were put into its script, if they tell of it.
+        `inserted`: the lines that were put into its script, if they tell of it. `values_apart`: V has a clip range of
+        its own, whatever loops of this library have.
         """
         self.off = address is None and not quiet
         """Something of ours has failed: nothing is watched any more."""
@@ -142,7 +144,7 @@ class Watcher:
         greeting = greeting_of(
             self.run, subject, facts, library, changeable, seed, unnamed, repeats=repeats is not None, loss=loss
         )
-        greeting.inserted = inserted
+        greeting.inserted, greeting.limits_values = inserted, greeting.limits_values and not values_apart
         self._line = (
             Line(address, greeting.model_dump_json, weakly(self._beat), weakly(self._heard), say)
             if address is not None

@@ -15,6 +15,7 @@ from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.kl_estimates import ESTIMATES
 from ppo_scope.attach.late import Brought
 from ppo_scope.attach.record import Habits, minibatches_of, seen_of
+from ppo_scope.attach.single_file.clip_ranges import own_upper
 from ppo_scope.attach.single_file.forms import PLAIN, Form
 from ppo_scope.attach.single_file.kl_penalty import fitting
 from ppo_scope.attach.single_file.named import (
@@ -161,7 +162,7 @@ def check_moved(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) ->
         if not check(found, loss, facts, form):
             return False
     except OtherLoss:
-        _say_if_penalised(_pull_of(found, form.undone(found, loss), facts))
+        _say_what_is_left(_pull_of(found, form.undone(found, loss), facts))
         raise
     pull = _pull_of(found, form.undone(found, loss), facts)
     if pull is None or pull.is_like(pull.slopes):
@@ -178,7 +179,7 @@ def check_moved(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) ->
     )  # as `MISTAKES` have them
     if any(map(pull.is_like, by_mistake)):
         return False
-    _say_if_penalised(pull)
+    _say_what_is_left(pull)
     raise Unlike(OTHER_OBJECTIVE.format(clip_range=facts.clip_range))
 
 
@@ -228,11 +229,14 @@ def _pull_of(found: Found, loss: Tensor, facts: Facts) -> Pull | None:
     return Pull(theirs, slopes, logratio, ratio, used, edges, near, size, facts.entropy_coef)
 
 
-def _say_if_penalised(pull: Pull | None) -> None:
-    """Raises `Unlike` where what is left of it is that of a term for the KL."""
+def _say_what_is_left(pull: Pull | None) -> None:
+    """Raises `Unlike` where what is left of it is that of another ε⁺, or of a term for the KL."""
     if pull is None:
         return
     rest: Any = pull.theirs - pull.slopes
+    why = own_upper(rest, pull.used * pull.ratio, pull.ratio, pull.sure, pull.size, pull.edges)
+    if why is not None:
+        raise Unlike(why) from None
     penalty = fitting(rest[pull.sure], pull.logratio[pull.sure].astype(np.float64), pull.near)
     if penalty is not None:
         raise Unlike(PENALISED.format(penalty=penalty.words)) from None

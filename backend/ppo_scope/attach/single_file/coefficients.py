@@ -140,7 +140,7 @@ def _of_values(found: Found, gradient: Tensor, form: Form, *, asked: bool) -> fl
 
 def _limit(found: Found) -> float | None:
     """By which V may move from V_old in L_VF."""
-    return float(found.settings["clip_range"]) if getattr(found["args"], "clip_vloss", False) else None
+    return float(found.settings.range_of_values) if found.settings.limits_values else None
 
 
 def value_slopes(found: Found, form: Form) -> tuple[Floats, Any]:

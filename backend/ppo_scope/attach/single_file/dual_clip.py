@@ -17,6 +17,7 @@ from ppo_scope.attach.single_file.checking import NEARLY, parts_of_minibatch
 from ppo_scope.attach.single_file.forms import Form, slopes_of
 from ppo_scope.attach.single_file.named import CLOSE, Found
 from ppo_scope.diagnosis.told_loss import EXACT
+from ppo_scope.ppo.engine import clip_edges
 
 SURE = 1e-3
 """Of c, by which it may be unsure: single precision of the loss, over what reaches c."""
@@ -32,9 +33,10 @@ def cap_in(found: Found, loss: Tensor, facts: Facts, form: Form) -> float | None
     gradient = torch.autograd.grad(loss, log_prob, retain_graph=True, allow_unused=True)[0]
     if gradient is None:
         return None
-    parts = parts_of_minibatch(found, replace(facts, ratio_cap=None), form)
-    ratio, used, high = parts.ratio, parts.advantages, 1.0 + facts.clip_range
-    slopes, _ = slopes_of(found, facts.clip_range)
+    bare = replace(facts, ratio_cap=None)
+    parts, edges = parts_of_minibatch(found, bare, form), clip_edges(bare)
+    ratio, used, (low, high, _) = parts.ratio, parts.advantages, edges
+    slopes, _ = slopes_of(found, edges)
     theirs = gradient.double().flatten().cpu().numpy() * len(ratio)
     if facts.kl_estimate is not None:  # without the term for the KL
         theirs = theirs - facts.kl_coef * ESTIMATES[facts.kl_estimate][1](np.log(ratio))
@@ -43,7 +45,7 @@ def cap_in(found: Found, loss: Tensor, facts: Facts, form: Form) -> float | None
     weight = float(np.abs(used[held]).sum())
     if not weight:
         return None
-    others = np.maximum(-used * ratio, -used * np.clip(ratio, 1.0 - facts.clip_range, high))[~held].sum()
+    others = np.maximum(-used * ratio, -used * np.clip(ratio, low, high))[~held].sum()
     by_name = _policy_loss(found, theirs)
     besides = (0.0, 0.0) if by_name is not None else (parts.value_term + parts.penalty, parts.entropy_term)
     of_policy = by_name if by_name is not None else float(loss.detach()) - besides[0] + besides[1]

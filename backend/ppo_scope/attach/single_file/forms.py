@@ -18,10 +18,11 @@ from torch import Tensor
 
 from ppo_scope.attach.kl_estimates import OF_WHAT
 from ppo_scope.attach.record import Habits, value_losses
+from ppo_scope.attach.single_file.clip_ranges import edges_in
 from ppo_scope.attach.single_file.kl_penalty import penalty_in
 from ppo_scope.attach.single_file.named import CLOSE, Found, places_of
 from ppo_scope.ppo import by_hand
-from ppo_scope.ppo.losses import edges_of
+from ppo_scope.ppo.losses import Edges
 from ppo_scope.probes.record import Floats
 
 MOST_PARTS = 1024
@@ -126,16 +127,16 @@ def scaler_in(found: Found) -> Any:
 
 def forms_of(found: Found, loss: Tensor) -> list[Form]:
     """What the loss of a minibatch may be, or the first of its terms, by its gradients: each is still to be proven."""
-    log_prob, value, clip_range = found["log_prob"], found["value"], found.settings["clip_range"]
+    log_prob, value, edges = found["log_prob"], found["value"], edges_in(found, loss)
     asked = [one for one in (log_prob, value) if one.requires_grad]
-    if clip_range is None or not asked:
+    if edges is None or not asked:
         return []
     made: Any = torch.autograd.grad(loss, asked, retain_graph=True, allow_unused=True)
     by = {id(one): _numbers(gradient) for one, gradient in zip(asked, made, strict=True) if gradient is not None}
     by_policy, by_value = by.get(id(log_prob)), by.get(id(value))
     if by_policy is None:
         return [] if by_value is None else _of_values_alone(found, by_value)
-    slopes, sure = slopes_of(found, float(clip_range))
+    slopes, sure = slopes_of(found, edges)
     forms = []
     for times in _times(by_policy[sure], slopes[sure] / len(slopes)):
         delta = None if by_value is None else _delta_of(found, by_value, times)
@@ -173,7 +174,7 @@ def priced_forms(form: Form, found: Found, loss: Tensor, slopes: Floats, sure: A
     return [] if penalty is None else [replace(form, estimate=penalty.estimate)]
 
 
-def slopes_of(found: Found, clip_range: float, more: float = 0.0) -> tuple[Floats, Any]:
+def slopes_of(found: Found, edges: Edges, more: float = 0.0) -> tuple[Floats, Any]:
     """dL_PG/d log π of each sample, times their number, and where no rounding decides it; `more`: how near the clip's
     edges it may.
     """
@@ -181,7 +182,6 @@ def slopes_of(found: Found, clip_range: float, more: float = 0.0) -> tuple[Float
     log_prob, used = found["log_prob"].detach(), found["used"].detach()
     columns = log_prob, log_prob - found["log_probs"].detach()[places], used
     log_prob, logratio, used = (_numbers(one) for one in columns)
-    edges = edges_of(clip_range)
     slopes = by_hand.policy_loss("clip", log_prob, logratio, used, edges)[1]
     sure = np.min([np.abs(np.exp(logratio) - edge) for edge in edges[:2]], axis=0) > more
     return slopes, sure
@@ -218,7 +218,7 @@ def _delta_of(found: Found, gradient: Floats, times: float) -> float | None:
     """δ where the gradient by V of every sample is in proportion to its error up to δ, and the same beyond. `times`:
     the factor of the loss; where no error is as small as that, c₁ is that of `args`.
     """
-    if getattr(found["args"], "clip_vloss", False):
+    if found.settings.limits_values:
         return None
     errors = _numbers(found["value"]) - _numbers(found["targets"])[places_of(found).cpu().numpy()]
     most, told = float(np.abs(gradient).max()), found.settings["value_coef"]

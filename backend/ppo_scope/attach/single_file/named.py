@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from types import CodeType, FrameType
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ppo_scope.attach.arrays import taken
-from ppo_scope.attach.called import HALF, SETTINGS
+from ppo_scope.attach.called import CLIP_PAIRS, HALF, SETTINGS
 from ppo_scope.attach.facts import Facts, facts_of
 from ppo_scope.attach.late import Brief
 from ppo_scope.attach.single_file.optimizers import agent_in, optimizers_in
@@ -42,6 +43,8 @@ TELLING = ("log_probs", "samples", "log_prob", "ratio")
 OPTIONAL = ("entropy",)
 """A loss without an entropy bonus needs none."""
 NEEDED = ("clip_range", "value_coef", "entropy_coef", "epochs")
+V_CLIP = "clip_coef"
+"""What limits V as well as r in CleanRL's files; V alone, where `args` have ε and ε⁺ besides."""
 DEEP = 8
 """Callers that are looked at: `backward` may be called for the script by another library."""
 CLOSE = 1e-4
@@ -63,15 +66,46 @@ class Settings:
     args: Any
 
     def __getitem__(self, name: str) -> Any:
-        return next((getattr(self.args, one) for one in SETTINGS[name] if hasattr(self.args, one)), None)
+        called = self.called(name)
+        return None if called is None else getattr(self.args, called)
+
+    def called(self, name: str) -> str | None:
+        """What `args` call it; None: they have none."""
+        if name in ("clip_range", "clip_range_high"):
+            for low, high in CLIP_PAIRS:  # beside them `clip_coef` is that of V
+                if self._has_range(low) and self._has_range(high):
+                    return low if name == "clip_range" else high
+        if name == "clip_range_high":
+            return next((one for one in SETTINGS[name] if self._has_range(one)), None)
+        return next((one for one in SETTINGS[name] if hasattr(self.args, one)), None)
+
+    def _has_range(self, called: str) -> bool:
+        one = getattr(self.args, called, None)
+        return isinstance(one, float | int) and not isinstance(one, bool) and 0 <= one < inf
+
+    @property
+    def limits_values(self) -> bool:
+        """Whether V may move from V_old only so far."""
+        return bool(getattr(self.args, "clip_vloss", False))
+
+    @property
+    def range_of_values(self) -> Any:
+        """How far, where that is so."""
+        return getattr(self.args, V_CLIP) if self.limits_values_apart else self["clip_range"]
+
+    @property
+    def limits_values_apart(self) -> bool:
+        """Whether that is another number of `args` than ε."""
+        return self.called("clip_range") != V_CLIP and getattr(self.args, V_CLIP, None) is not None
 
     def set(self, name: str, value: Any) -> None:
         """Whoever reads it next finds it so."""
-        setattr(self.args, next(one for one in SETTINGS[name] if hasattr(self.args, one)), value)
+        setattr(self.args, str(self.called(name)), value)
 
     def takes(self, name: str) -> bool:
         """Whether it has one that can be set: what is frozen has none."""
-        return any(can_be_set(self.args, one) for one in SETTINGS[name] if hasattr(self.args, one))
+        called = self.called(name)
+        return called is not None and can_be_set(self.args, called)
 
 
 def can_be_set(args: Any, name: str) -> bool:
@@ -198,7 +232,7 @@ def layout_of(found: Found) -> tuple[int, int]:
     return shape if len(shape) == 2 else (*shape, 1)
 
 
-NONE: Mapping[str, float] = {}
+NONE: Mapping[str, float | None] = {}
 READ = (*(one for names in SETTINGS.values() for one in names), "clip_vloss", "norm_adv", "anneal_lr", "gae", "seed")
 """Of `args`, for its facts."""
 
@@ -210,7 +244,7 @@ def settings_in(found: Found) -> tuple[Any, ...]:
 
 
 def facts_in(
-    found: Found, alpha: float | None, coefficients: Mapping[str, float] = NONE, *, drops: bool = False
+    found: Found, alpha: float | None, coefficients: Mapping[str, float | None] = NONE, *, drops: bool = False
 ) -> Facts:
     """What it trains with.
 
@@ -232,12 +266,13 @@ def facts_in(
         told["gae_lambda"] = 1.0
     if "value_coef" in told:
         told["value_coef"] = HALF * float(told["value_coef"])
-    if not _caps(told.get("ratio_cap"), settings["clip_range"]):
+    low, high = (coefficients.get(name, told.get(name)) for name in ("clip_range", "clip_range_high"))
+    if not _caps(told.get("ratio_cap"), low if high is None else high):
         told.pop("ratio_cap", None)
     told |= coefficients
     for name in ("clip_range", "entropy_coef"):
         told[name] = float(told[name])
-    told["value_clip_range"] = told["clip_range"] if getattr(args, "clip_vloss", False) else None
+    told["value_clip_range"] = float(settings.range_of_values) if settings.limits_values else None
     if hasattr(args, "norm_adv"):  # else it may stand in the code
         told["normalize_advantages"] = "minibatch" if args.norm_adv else "off"
     told["anneal_learning_rate"] = bool(getattr(args, "anneal_lr", False))
@@ -250,7 +285,7 @@ def facts_in(
 
 
 def _caps(cap: Any, clip_range: Any) -> bool:
-    """Whether it is c of a dual clip, and no switch: a number beyond 1 + ε."""
+    """Whether it is c of a dual clip, and no switch: a number beyond 1 + ε, or 1 + ε⁺."""
     return isinstance(cap, float | int) and not isinstance(cap, bool) and cap > 1.0 + float(clip_range)
 
 

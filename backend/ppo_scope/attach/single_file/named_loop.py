@@ -26,6 +26,7 @@ from ppo_scope.attach.ranks import Ranks
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.single_file.acting import Acting
 from ppo_scope.attach.single_file.agent import Agent
+from ppo_scope.attach.single_file.clip_ranges import both_of
 from ppo_scope.attach.single_file.coefficients import Coefficients, Waiting
 from ppo_scope.attach.single_file.named import (
     Found,
@@ -47,7 +48,7 @@ from ppo_scope.attach.single_file.update import update_of
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
-CHANGEABLE = ("clip_range", "value_coef", "entropy_coef", "epochs", "max_grad_norm", "target_kl")
+CHANGEABLE = ("clip_range", "clip_range_high", "value_coef", "entropy_coef", "epochs", "max_grad_norm", "target_kl")
 BOTH = ("log_prob", "value")
 """What a minibatch is known by."""
 LONGER = (
@@ -123,6 +124,8 @@ class NamedLoop(ProvingLoop):
         self.steps = 0 if waited is None else waited.steps
         alpha = bool(self._optimizers) and not self.loss.facts.anneal_learning_rate
         changeable = [name for name in CHANGEABLE if name not in self.loss.unsaid and found.settings.takes(name)]
+        if not self.loss.clip.movable:
+            changeable = [name for name in changeable if name != "clip_range_high"]
         beta = self.loss.beta_called is not None and can_be_set(found["args"], self.loss.beta_called)
         beside = space is not None and not seen.is_cuda and self.policy.distribution is not None
         self.watcher = Watcher(
@@ -135,7 +138,12 @@ class NamedLoop(ProvingLoop):
             seed=self.loss.facts.seed,
             beside=Beside(self.as_it_is, "torch") if beside else None,
             quiet=not self._reports,
-            unnamed=(*self.loss.unsaid, *(["ratio_cap"] if self.loss.facts.ratio_cap is None else [])),
+            unnamed=(
+                *self.loss.unsaid,
+                *self.loss.clip.unnamed(found.settings),
+                *(["ratio_cap"] if self.loss.facts.ratio_cap is None else []),
+            ),
+            values_apart=found.settings.limits_values_apart,
         )
 
     @property
@@ -354,7 +362,7 @@ class NamedLoop(ProvingLoop):
 
     @guarded
     def _set(self, wanted: dict[str, Any]) -> None:
-        for name, value in wanted.items():
+        for name, value in both_of(wanted, self.loss.facts.clip_range).items():
             if name == "learning_rate":
                 set_alpha(self.optimizer.param_groups, value)
             elif name == "kl_coef":

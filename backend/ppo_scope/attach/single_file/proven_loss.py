@@ -1,5 +1,5 @@
-"""What a script's loss is made with and how, as far as its minibatches have proven it: c₁ and c₂ where `args` do not
-tell them, the form that it has (`forms.py`), and a second clip once samples have reached it.
+"""What a script's loss is made with and how, as far as its minibatches have proven it: ε⁺, c₁ and c₂ where `args` do
+not tell them, the form that it has (`forms.py`), and a second clip once samples have reached it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.late import LateUpdate
 from ppo_scope.attach.single_file.checking import MADE_OF, NEARLY, OtherLoss, check_moved
+from ppo_scope.attach.single_file.clip_ranges import ClipRanges
 from ppo_scope.attach.single_file.coefficients import Coefficients, coefficients_in, unsaid_in
 from ppo_scope.attach.single_file.dual_clip import cap_in
 from ppo_scope.attach.single_file.forms import PLAIN, Form, as_written, forms_of, priced_forms, slopes_of
@@ -57,12 +58,15 @@ class ProvenLoss:
         self._coefficients: Mapping[str, float] = {}
         if coefficients is not None:
             self._coefficients = coefficients.settings(self.unsaid)
+        self.clip = ClipRanges()
+        """Where it holds r."""
+        self.clip.read(found, loss)
         self._cap: dict[str, float | None] = {}  # c, where samples have told it
         self._price: dict[str, Any] = {}  # β and which estimate of the KL it weighs, where there is such a term
         self._terms = Coefficients()  # of the first minibatch of this update
         self._read: Any = None  # what its facts were read of
         self._alpha = alpha
-        self.facts = facts_in(found, alpha, self._coefficients)
+        self.facts = facts_in(found, alpha, {**self._coefficients, **self.clip.told})
         """What it is made with."""
         self.prove(found, loss, first=True)
 
@@ -72,7 +76,7 @@ class ProvenLoss:
         return self._facts_of(found)
 
     def _facts_of(self, found: Found) -> Facts:
-        coefficients = {**self._coefficients, **self._cap, **self._price}
+        coefficients = {**self._coefficients, **self.clip.told, **self._cap, **self._price}
         read = *settings_in(found), *coefficients.values()
         if read != self._read or self._alpha is None:
             self._read, self.facts = read, facts_in(found, self._alpha, coefficients, drops=self.drops)
@@ -107,7 +111,7 @@ class ProvenLoss:
 
     def _look_for_a_price(self, found: Found, loss: Tensor) -> None:
         """While r is 1, a term for the KL may be nothing, and so may its gradient."""
-        slopes, sure = slopes_of(found, self.facts.clip_range)
+        slopes, sure = slopes_of(found, self.clip.edges(found))
         for form in priced_forms(self.form, found, loss, slopes, sure):
             self.form = form
             self._read_price(found, loss)
@@ -122,7 +126,7 @@ class ProvenLoss:
         self._price = {}
         if self.form.estimate is None:
             return
-        slopes, sure = slopes_of(found, float(found.settings["clip_range"]))
+        slopes, sure = slopes_of(found, self.clip.edges(found))
         penalty = penalty_in(found, self.form.undone(found, loss), slopes, sure)
         if penalty is None or penalty.estimate != self.form.estimate:
             raise Unlike(NO_PRICE.format(estimate=self.form.estimate))
@@ -196,6 +200,7 @@ class ProvenLoss:
         Raises:
             Unlike: something that only the loss tells cannot be told.
         """
+        self.clip.read(found, loss)
         self._read_price(found, loss)
         if self.unsaid:
             self._terms = coefficients_in(found, loss, self.unsaid, self.form)
@@ -208,6 +213,7 @@ class ProvenLoss:
         Raises:
             Unlike: it is not.
         """
+        self.clip.read_late(found, loss)
         if self.unsaid:
             self._terms = self._terms.plus(coefficients_in(found, loss, self.unsaid, self.form))
         elif proven and self.sound:

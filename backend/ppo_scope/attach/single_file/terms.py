@@ -6,7 +6,7 @@ every sample are held against ours, and no weight may be reached by another way 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,10 @@ from torch import Tensor
 from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.single_file.coefficients import value_slopes
 from ppo_scope.attach.single_file.forms import Form
+from ppo_scope.attach.single_file.graph import between
 from ppo_scope.attach.single_file.named import CLOSE, NAMES, Found, Unlike, rough_of
 from ppo_scope.probes.record import Floats
 
-MADE_OF = "log_prob", "ratio", "value", "entropy", "used", "advantages", "targets", "log_probs", "values"
-"""What terms are made of: gradients in what was measured before the loss are a mistake, which Health tells."""
-SHAPED = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Alias", "ToCopy")
-"""What gives the same numbers another shape or precision."""
 BESIDES = (
     "its loss has something besides in it that is made of neither {names}, such as an exact KL, or a penalty on "
     "weights or outputs"
@@ -82,23 +79,7 @@ def check_ways(found: Found, loss: Tensor) -> None:
     Raises:
         Unlike: it does not.
     """
-    ends = {node for name in MADE_OF for node in _nodes_of(found.get(name))}
-    waiting: list[Any] = [loss.grad_fn]
-    seen = set(ends)
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            if hasattr(node, "variable"):
-                called = [found.called.get(name, NAMES[name][0]) for name in ("log_prob", "value", "entropy")]
-                raise Unlike(BESIDES.format(names=" nor ".join(called)))
-            seen.add(node)
-            waiting += [one for one, _ in node.next_functions]
-
-
-def _nodes_of(one: Any) -> Iterator[Any]:
-    """What has made it, and what that is but another shape of."""
-    node = one.grad_fn if isinstance(one, Tensor) else None
-    while node is not None:
-        yield node
-        same = node.name().startswith(SHAPED)
-        node = node.next_functions[0][0] if same and node.next_functions else None
+    for node in between(found, loss):
+        if hasattr(node, "variable"):
+            called = [found.called.get(name, NAMES[name][0]) for name in ("log_prob", "value", "entropy")]
+            raise Unlike(BESIDES.format(names=" nor ".join(called)))

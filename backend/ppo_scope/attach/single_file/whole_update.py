@@ -15,6 +15,7 @@ from ppo_scope.attach.late import LateUpdate
 from ppo_scope.attach.record import Minibatch, minibatches_of, seen_of
 from ppo_scope.attach.single_file.dual_clip import as_written_near
 from ppo_scope.diagnosis.told_loss import EXACT
+from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.record import Floats
 
 FEWEST_DIGITS = 3
@@ -60,8 +61,8 @@ def cap_of(update: LateUpdate, told: Sequence[float], facts: Facts) -> float | N
     """c of a dual clip that makes the losses what they are, where samples with Â < 0 go beyond it; None: none does."""
     bare = replace(facts, ratio_cap=None)
     made = _made(update, bare)
-    off = _off(made, told)
-    found = [_cap_of(made[one.place], one, 1.0 + facts.clip_range) for one in off]
+    off, high = _off(made, told), clip_edges(facts).high
+    found = [_cap_of(made[one.place], one, high) for one in off]
     caps = [one for one in found if one is not None]
     if not caps or len(caps) < len(off):
         return None
