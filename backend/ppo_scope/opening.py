@@ -10,6 +10,8 @@ import webbrowser
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+IN_THE_TERMINAL = webbrowser.GenericBrowser, webbrowser.Elinks
+"""What Python makes of the browsers that it falls back to where there is no screen."""
 SSH_PORT = "22"
 FROM_ELSEWHERE = "From the machine that you sit at, this brings it there: ssh -L {port}:{host}:{port} {place}"
 
@@ -45,12 +47,12 @@ def _user() -> str:
 
 
 def _with_windows() -> webbrowser.BaseBrowser | None:
-    """The browser of this machine, but for one that Python falls back to where there is no screen: w3m or lynx would
+    """The browser of this machine, but for one that Python falls back to where there is no screen: w3m or elinks would
     take the terminal from the server. Whoever names one in BROWSER means it.
     """
     with contextlib.suppress(webbrowser.Error):
         browser = webbrowser.get()
-        if os.environ.get("BROWSER") or type(browser) is not webbrowser.GenericBrowser:
+        if os.environ.get("BROWSER") or type(browser) not in IN_THE_TERMINAL:
             return browser
     return None
 

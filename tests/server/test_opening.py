@@ -52,8 +52,9 @@ def serving(tmp_path, monkeypatch):
         server.kill()
 
 
-def test_without_a_screen_no_browser_takes_the_terminal_and_the_way_here_is_told(programs, serving):
-    said = [programs(name) for name in ("w3m", "lynx", "links", "elinks", "www-browser")]
+@pytest.mark.parametrize("names", [("w3m", "lynx", "links", "elinks", "www-browser"), ("elinks",)], ids=" ".join)
+def test_without_a_screen_no_browser_takes_the_terminal_and_the_way_here_is_told(programs, serving, names):
+    said = [programs(name) for name in names]
     server = serving(SSH_CONNECTION="203.0.113.7 50022 198.51.100.4 22")
     assert server.run()["environment"] == "CartPole-v1", "it answers"
     until(lambda: "@198.51.100.4" in server.output)
