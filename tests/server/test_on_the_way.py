@@ -1,6 +1,7 @@
 """What is on its way to a page: a few large frames, the newest of what there is when each of them leaves."""
 
 import json
+import time
 
 import pytest
 
@@ -136,6 +137,19 @@ def test_so_it_does_whatever_each_of_them_is_for(launch):
         far.answer_the_last()
         far.until(lambda: far.last == ASKS)
         assert far.held[-1] != asked, "it is there, and is asked anew"
+    finally:
+        far.close()
+
+
+def test_a_page_is_there_as_long_as_something_arrives(launch):
+    """Over a line so slow that what asks for it stands behind frames that take longer than it may."""
+    far = FarAway(launch("heavy", paused=False, sooner=[("serve", "PING", OFTEN)]), holds=(MARKED, ASKS))
+    try:
+        far.until(lambda: len(far.large) == ON_THE_WAY and far.last == ASKS)
+        for number in range(ON_THE_WAY - 1):
+            time.sleep(OFTEN)
+            far.let_go(1)
+            far.until(lambda count=ON_THE_WAY + number + 1: len(far.large) == count)
     finally:
         far.close()
 

@@ -215,6 +215,15 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             while mark != event.data:
                 mark, arrived = self._marks.popleft()
                 arrived()
+            self._wait_anew()
+
+    def _wait_anew(self) -> None:
+        """Over a slow line what asks whether anybody is there stands behind what was sent before: as long as that
+        arrives, somebody is.
+        """
+        if self.pong_timer is not None and self.ping_timeout is not None:
+            self.pong_timer.cancel()
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
 
     def _answers(self, event: Event) -> bool:
         """Whether it is what a ping of ours waits for."""
