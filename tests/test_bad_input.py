@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -92,6 +93,24 @@ def test_who_reads_no_further_ends_a_command_without_a_traceback():
         process.stdout.close()  # as `head` does, once it has its lines
         said = process.stderr.read().decode()
     assert (said, process.returncode) == ("", 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such thing")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--total-steps", "64", "--eval-every", "1", "--best"],
+        ["record", "--out"],
+        ["export", "last", "--format", "csv", "--replace", "--to"],
+    ],
+)
+def test_what_is_no_file_is_not_replaced_by_one(capsys, tmp_path, arguments):
+    """As /dev/null by whoever is root."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert main([*arguments, str(pipe)]) == 2
+    assert capsys.readouterr().err == f"ppo-scope: {arguments[-1]} {pipe}: cannot be written: it is no file\n"
+    assert pipe.is_fifo()
 
 
 def test_nothing_is_trained_for_a_recording_that_could_not_be_written(capsys, monkeypatch, tmp_path):
