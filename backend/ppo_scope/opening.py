@@ -17,10 +17,10 @@ FROM_ELSEWHERE = "From the machine that you sit at, this brings it there: ssh -L
 
 
 def open_page(link: str) -> None:
-    """Open a link in a browser that has windows, where there is one; not in the terminal, and nobody waits for it."""
-    browser = _with_windows()
-    if browser is not None:
-        threading.Thread(target=_open, args=(browser, link), daemon=True).start()
+    """Open a link in a browser that has windows, where there is one; not in the terminal, and nobody waits for it, nor
+    for the programs that Python asks which one that is: they may wait for a screen that does not answer.
+    """
+    threading.Thread(target=_open, args=(link,), daemon=True).start()
 
 
 def way_here(link: str, variables: Mapping[str, str] = os.environ) -> str | None:
@@ -57,6 +57,8 @@ def _with_windows() -> webbrowser.BaseBrowser | None:
     return None
 
 
-def _open(browser: webbrowser.BaseBrowser, link: str) -> None:
-    with contextlib.suppress(webbrowser.Error, OSError):
-        browser.open(link)
+def _open(link: str) -> None:
+    with contextlib.suppress(Exception):  # such as of a BROWSER that cannot be read: the link is printed in any case
+        browser = _with_windows()
+        if browser is not None:
+            browser.open(link)

@@ -4,6 +4,7 @@ import getpass
 import os
 import signal
 import stat
+import sys
 
 import pytest
 
@@ -68,6 +69,21 @@ def test_a_browser_that_is_named_is_used_and_nobody_waits_for_it(programs, servi
     until(said.exists)
     assert said.read_text().strip() == server.url
     assert server.run()["environment"] == "CartPole-v1", "it answers, while its browser is still at work"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no screen is looked for by this program elsewhere")
+def test_a_screen_that_does_not_answer_holds_up_nobody(programs, serving):
+    asked = programs("xdg-settings")
+    server = serving(DISPLAY=":99")
+    until(asked.exists)
+    assert server.run()["environment"] == "CartPole-v1", "it answers"
+    assert server.stop() == 0
+
+
+def test_a_browser_whose_name_cannot_be_read_ends_no_server(serving):
+    server = serving(BROWSER="'my browser %s")
+    assert server.run()["environment"] == "CartPole-v1", "it answers"
+    assert server.stop() == 0 and "Traceback" not in server.output
 
 
 @pytest.mark.parametrize(
