@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +94,50 @@ def test_who_reads_no_further_ends_a_command_without_a_traceback():
         process.stdout.close()  # as `head` does, once it has its lines
         said = process.stderr.read().decode()
     assert (said, process.returncode) == ("", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no such thing")
+@pytest.mark.parametrize("command", [["presets"], ["train", "--total-steps", "64"]], ids=" ".join)
+def test_a_full_disk_that_is_printed_to_is_one_line(command):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ppo_scope", *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    said = "ppo-scope: what there is to say cannot be written: No space left on device"
+    assert (done.stderr.strip().splitlines()[-1], done.returncode) == (said, 1)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_recording_that_finds_no_room_leaves_the_one_before(capsys, tmp_path):
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "run.rec"
+    path.write_text("mine")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 * 1024, before[1]))
+    try:
+        assert main(["record", "--tens", "0", "--num-envs", "2", "--rollout-steps", "32", "--out", str(path)]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert f"--out {path}: cannot be written: " in capsys.readouterr().err
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such thing")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--total-steps", "64", "--eval-every", "1", "--best"],
+        ["record", "--out"],
+        ["export", "last", "--format", "csv", "--replace", "--to"],
+    ],
+)
+def test_what_is_no_file_is_not_replaced_by_one(capsys, tmp_path, arguments):
+    """As /dev/null by whoever is root."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert main([*arguments, str(pipe)]) == 2
+    assert capsys.readouterr().err == f"ppo-scope: {arguments[-1]} {pipe}: cannot be written: it is no file\n"
+    assert pipe.is_fifo()
 
 
 def test_nothing_is_trained_for_a_recording_that_could_not_be_written(capsys, monkeypatch, tmp_path):

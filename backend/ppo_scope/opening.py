@@ -10,15 +10,17 @@ import webbrowser
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+IN_THE_TERMINAL = webbrowser.GenericBrowser, webbrowser.Elinks
+"""What Python makes of the browsers that it falls back to where there is no screen."""
 SSH_PORT = "22"
 FROM_ELSEWHERE = "From the machine that you sit at, this brings it there: ssh -L {port}:{host}:{port} {place}"
 
 
 def open_page(link: str) -> None:
-    """Open a link in a browser that has windows, where there is one; not in the terminal, and nobody waits for it."""
-    browser = _with_windows()
-    if browser is not None:
-        threading.Thread(target=_open, args=(browser, link), daemon=True).start()
+    """Open a link in a browser that has windows, where there is one; not in the terminal, and nobody waits for it, nor
+    for the programs that Python asks which one that is: they may wait for a screen that does not answer.
+    """
+    threading.Thread(target=_open, args=(link,), daemon=True).start()
 
 
 def way_here(link: str, variables: Mapping[str, str] = os.environ) -> str | None:
@@ -45,16 +47,18 @@ def _user() -> str:
 
 
 def _with_windows() -> webbrowser.BaseBrowser | None:
-    """The browser of this machine, but for one that Python falls back to where there is no screen: w3m or lynx would
+    """The browser of this machine, but for one that Python falls back to where there is no screen: w3m or elinks would
     take the terminal from the server. Whoever names one in BROWSER means it.
     """
     with contextlib.suppress(webbrowser.Error):
         browser = webbrowser.get()
-        if os.environ.get("BROWSER") or type(browser) is not webbrowser.GenericBrowser:
+        if os.environ.get("BROWSER") or type(browser) not in IN_THE_TERMINAL:
             return browser
     return None
 
 
-def _open(browser: webbrowser.BaseBrowser, link: str) -> None:
-    with contextlib.suppress(webbrowser.Error, OSError):
-        browser.open(link)
+def _open(link: str) -> None:
+    with contextlib.suppress(Exception):  # such as of a BROWSER that cannot be read: the link is printed in any case
+        browser = _with_windows()
+        if browser is not None:
+            browser.open(link)

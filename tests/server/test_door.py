@@ -11,7 +11,7 @@ import pytest
 
 from ppo_scope.ppo.settings import Settings
 from ppo_scope.server.security import Secrets
-from ppo_scope.server.static import Frontend, frontend
+from ppo_scope.server.static import Frontend, edition_of, frontend
 from tests.server.scope_page import Page
 
 
@@ -134,6 +134,24 @@ def test_the_page_names_its_script_and_its_style_by_their_edition_which_browsers
     for path in ("nothing.js", "", "index.html", "state/store.js"):
         status, headers, _ = scripted.request("GET", f"/{edition}/{path}")
         assert status == 404 and "immutable" not in (headers["Cache-Control"] or ""), path
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip", True), ("br, GZIP;q=0.5", True), ("gzip; q=0", False), ("br,gzip;q=0.0", False), ("identity", False)],
+)
+def test_nobody_gets_gzip_who_does_not_take_it(scripted, accepted, packed):
+    for path in ("/edition-0123456789abcdef/app.css", "/vendor/plotly.min.js"):
+        _, headers, _ = scripted.request("GET", path, Accept_Encoding=accepted)
+        assert headers["Content-Encoding"] == ("gzip" if packed else None), path
+
+
+def test_what_an_editor_leaves_beside_a_file_is_no_part_of_the_page(tmp_path):
+    for name in ("index.html", "app.js"):
+        (tmp_path / name).write_text("1")
+    before = edition_of(tmp_path)
+    (tmp_path / ".#app.js").write_bytes(b"\xff")
+    assert edition_of(tmp_path) is before
 
 
 def test_a_file_that_is_written_to_makes_another_edition(tmp_path):

@@ -85,12 +85,24 @@ def test_each_runs_after_what_it_imports():
         ("export const { a } = b;\n", "export const"),
         ('import { a } from "./nowhere.js";\n', "nowhere.js is not there"),
         ('import { c } from "./c.js";\n', "app.js imports itself"),
+        ('import { b, c } from "./b.js";\n', "b.js does not export c"),
+        ('import { default as b } from "./b.js";\n', "b.js does not export default"),
+        ('import { e } from "./d.js";\n', "d.js does not export e"),
+        ('export { e as a } from "./d.js";\n', "d.js does not export e"),
+        ('a();\nimport { b as a } from "./b.js";\n', "behind other lines"),
+        ('const text = `\nimport { b } from "./b.js";\n`;\n', "behind other lines"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(script, said):
     given = {"app.js": script, "b.js": "export const b = 1;\n", "c.js": 'import { a } from "./app.js";\n'}
+    given["d.js"] = "export const d = 1,\n  e = 2;\n"
     with pytest.raises(ValueError, match=f"(?s)^(app.js: )?.*{said}"):
         linked(given, "app.js")
+
+
+def test_a_text_with_what_python_takes_for_an_end_of_a_line_stays_whole():
+    script = 'const text = "\x0b\x85\u2028";'
+    assert text_of(linked({"app.js": f"{script}\n"}, "app.js")) == f"{script}\n"
 
 
 def test_one_stylesheet_has_the_rules_of_all_in_their_order():

@@ -1,6 +1,7 @@
 """What is on its way to a page: a few large frames, the newest of what there is when each of them leaves."""
 
 import json
+import time
 
 import pytest
 
@@ -10,14 +11,20 @@ from tests.server.crowds import RESUME
 from tests.server.scope_page import Page, masked, raw_websocket, wait_for
 
 BINARY, PING, PONG = 2, 9, 10
-MARKED = 12
-"""Bytes of a ping that marks what was sent; one that asks whether anybody is there has four."""
+MARKED, ASKS = 12, 4
+"""Bytes of a ping that marks what was sent, and of one that asks whether anybody is there."""
+OFTEN = 1.5
+"""Seconds after which that is asked; who does not answer within twice as many is let go."""
 
 
 class FarAway:
-    """A page at the end of a long line: it reads all that comes; its answers are on their way until they are let go."""
+    """A page at the end of a long line: it reads all that comes; its answers are on their way until they are let go.
 
-    def __init__(self, server):
+    Those to a ping that asks whether it is there are not held up, unless all are.
+    """
+
+    def __init__(self, server, *, holds=(MARKED,)):
+        self._holds = holds
         self._bare = raw_websocket(server)
         self._bare.settimeout(1.0)
         self._bare.sendall(masked(json.dumps({**RESUME, "client": "far"})))
@@ -36,17 +43,31 @@ class FarAway:
             opcode, payload = found
             if opcode == BINARY and len(payload) >= LARGE:
                 self.large.append(frame.decode(payload)[0])
-            if opcode == PING and len(payload) == MARKED:
+            if opcode == PING and len(payload) in self._holds:
                 self.held.append(payload)
             elif opcode == PING:
                 self._answer(payload)
         return True
+
+    def until(self, condition):
+        """Read until it holds."""
+        wait_for(lambda: self.read() and condition())
+
+    @property
+    def last(self):
+        """How long the latest ping is that waits for its answer."""
+        return len(self.held[-1]) if self.held else 0
 
     def let_go(self, count):
         """So many answers come to the server."""
         for payload in self.held[:count]:
             self._answer(payload)
         del self.held[:count]
+
+    def answer_the_last(self):
+        """Of several pings, that one alone."""
+        del self.held[:-1]
+        self.let_go(1)
 
     def close(self):
         self._bare.close()
@@ -99,9 +120,38 @@ def test_few_are_on_their_way_and_each_is_the_newest(busy, far):
 def test_one_answer_stands_for_all_before_it(far):
     """As a browser may do it, that has several pings before it."""
     all_of(far, ON_THE_WAY)
-    del far.held[:-1]
-    far.let_go(1)
-    wait_for(lambda: far.read() and len(far.large) == 2 * ON_THE_WAY)
+    far.answer_the_last()
+    far.until(lambda: len(far.large) == 2 * ON_THE_WAY)
+
+
+def test_so_it_does_whatever_each_of_them_is_for(launch):
+    """Some mark what was sent, others ask whether the page is there."""
+    far = FarAway(launch("heavy", paused=False, sooner=[("serve", "PING", OFTEN)]), holds=(MARKED, ASKS))
+    try:
+        far.until(lambda: len(far.large) == ON_THE_WAY and far.last == ASKS)
+        far.answer_the_last()
+        far.until(lambda: len(far.large) == 2 * ON_THE_WAY and far.last == ASKS)
+        asked = far.held[-1]
+        far.let_go(1)
+        far.until(lambda: far.last == MARKED)
+        far.answer_the_last()
+        far.until(lambda: far.last == ASKS)
+        assert far.held[-1] != asked, "it is there, and is asked anew"
+    finally:
+        far.close()
+
+
+def test_a_page_is_there_as_long_as_something_arrives(launch):
+    """Over a line so slow that what asks for it stands behind frames that take longer than it may."""
+    far = FarAway(launch("heavy", paused=False, sooner=[("serve", "PING", OFTEN)]), holds=(MARKED, ASKS))
+    try:
+        far.until(lambda: len(far.large) == ON_THE_WAY and far.last == ASKS)
+        for number in range(ON_THE_WAY - 1):
+            time.sleep(OFTEN)
+            far.let_go(1)
+            far.until(lambda count=ON_THE_WAY + number + 1: len(far.large) == count)
+    finally:
+        far.close()
 
 
 def test_a_page_at_hand_gets_all_of_them(busy):

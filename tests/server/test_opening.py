@@ -4,6 +4,7 @@ import getpass
 import os
 import signal
 import stat
+import sys
 
 import pytest
 
@@ -52,8 +53,9 @@ def serving(tmp_path, monkeypatch):
         server.kill()
 
 
-def test_without_a_screen_no_browser_takes_the_terminal_and_the_way_here_is_told(programs, serving):
-    said = [programs(name) for name in ("w3m", "lynx", "links", "elinks", "www-browser")]
+@pytest.mark.parametrize("names", [("w3m", "lynx", "links", "elinks", "www-browser"), ("elinks",)], ids=" ".join)
+def test_without_a_screen_no_browser_takes_the_terminal_and_the_way_here_is_told(programs, serving, names):
+    said = [programs(name) for name in names]
     server = serving(SSH_CONNECTION="203.0.113.7 50022 198.51.100.4 22")
     assert server.run()["environment"] == "CartPole-v1", "it answers"
     until(lambda: "@198.51.100.4" in server.output)
@@ -67,6 +69,21 @@ def test_a_browser_that_is_named_is_used_and_nobody_waits_for_it(programs, servi
     until(said.exists)
     assert said.read_text().strip() == server.url
     assert server.run()["environment"] == "CartPole-v1", "it answers, while its browser is still at work"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no screen is looked for by this program elsewhere")
+def test_a_screen_that_does_not_answer_holds_up_nobody(programs, serving):
+    asked = programs("xdg-settings")
+    server = serving(DISPLAY=":99")
+    until(asked.exists)
+    assert server.run()["environment"] == "CartPole-v1", "it answers"
+    assert server.stop() == 0
+
+
+def test_a_browser_whose_name_cannot_be_read_ends_no_server(serving):
+    server = serving(BROWSER="'my browser %s")
+    assert server.run()["environment"] == "CartPole-v1", "it answers"
+    assert server.stop() == 0 and "Traceback" not in server.output
 
 
 @pytest.mark.parametrize(

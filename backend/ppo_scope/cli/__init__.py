@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with users_mistakes():
             settings = Settings.parse(given(options))
-        return command(options, settings)
+        code = command(options, settings)
+        print(end="", flush=True)  # here, where it is noticed that it cannot be
+        return code
     except Misuse as error:
         complain(str(error), error.detail)
         return USAGE_ERROR
@@ -43,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None:  # where what is printed goes
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            complain(f"what there is to say cannot be written: {error.strerror}", "")
+            return 1
         if error.errno != errno.ENAMETOOLONG:
             raise
         complain(f"{error.filename}: is too long for a name of a file", "")

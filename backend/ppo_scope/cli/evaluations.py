@@ -52,6 +52,7 @@ class Evaluations:
                 np.savez(file, allow_pickle=False, **self._evaluator.best.weights)
             unfinished.replace(path)
         except OSError as error:
+            unfinished.unlink(missing_ok=True)
             complain(f"--best: the weights could not be written, {error}. The training goes on.", "")
             self._file = None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppo_scope.cli.library import add_library, library_there
-from ppo_scope.cli.misuse import Misuse, users_mistakes
+from ppo_scope.cli.misuse import Misuse, check_no_device, users_mistakes
 from ppo_scope.cli.options import Commands
 from ppo_scope.ppo.settings import Settings
 
@@ -70,6 +70,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     to = Path(options.to).expanduser()
     kind = options.format or _kind_of(to)
     _check(options, kind)
+    check_no_device("--to", to)
     if to.exists() and not options.replace:
         raise Misuse(f"--to {to}: is there already; say --replace to write over it")
     library = library_there(options)

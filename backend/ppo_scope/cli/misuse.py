@@ -37,12 +37,23 @@ def users_mistakes() -> Iterator[None]:
         raise Misuse(str(error), getattr(error, "detail", "")) from None
 
 
+def check_no_device(option: str, path: Path) -> None:
+    """That no device or pipe is there, such as /dev/null: a file that root moves to its place would be there instead.
+
+    Raises:
+        Misuse: one is.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise Misuse(f"{option} {path}: cannot be written: it is no file")
+
+
 def check_place(option: str, path: Path) -> None:
     """That a file can be written there, before time is spent on what is to be in it.
 
     Raises:
         Misuse: it cannot.
     """
+    check_no_device(option, path)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -6,7 +6,7 @@ function of its own that returns what it exports; not a letter of what they do i
 each line is of, so that a browser's tools show the modules as they are.
 
 What is understood is how the page's modules are written, which is all that it takes: names imported and exported as
-such (no `default`, no `let`), and no circles. Anything else is refused.
+such (no `default`, no `let`), imports before anything else, and no circles. Anything else is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ IMPORTED = re.compile(r'^import (\{[^}]*\}|\* as [\w$]+) from "([^"]+)";$', re.M
 PASSED_ON = re.compile(r'^export (\{[^}]*\}) from "([^"]+)";$', re.M)
 EXPORTED = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) ([\w$]+))", re.M)
 OTHER = re.compile(r"^(?:import|export)\b.*", re.M)
+HEAD = re.compile(rf"(?:\s|//.*|/\*[\s\S]*?\*/|{IMPORTED.pattern}|{PASSED_ON.pattern})*", re.M)
+"""What stands before the first line that does something."""
+NAMES = re.compile(r"([\w$]+)(?: as ([\w$]+))?")
+"""Of those in braces: one, and how it is called elsewhere."""
 STYLESHEET = re.compile(r' *<link rel="stylesheet" href="([^"]+)" />\n')
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -39,11 +43,13 @@ def linked(scripts: Mapping[str, str], entry: str) -> list[Line]:
     """One script that does what `entry` does with all that it imports; `scripts`: name → text.
 
     Raises:
-        ValueError: a script that is not there, one that imports itself through others, or a way to import or export
-            that is not understood; with the name of the script.
+        ValueError: a script that is not there, one that imports itself through others, a name that nobody exports, or
+            a way to import or export that is not understood; with the name of the script.
     """
     order: dict[str, str] = {}
     """In which they run: each after all that it imports. Name → by what name the others know it."""
+    exported: dict[str, dict[str, str]] = {}
+    """By each of them: name → what it is."""
     lines: list[Line] = []
 
     def place(name: str, importers: tuple[str, ...]) -> None:
@@ -51,10 +57,17 @@ def linked(scripts: Mapping[str, str], entry: str) -> list[Line]:
             return
         if name in importers or name not in scripts:
             raise ValueError(f"{name} {'imports itself' if name in importers else 'is not there'}: {importers}")
-        for found in re.finditer(f"{IMPORTED.pattern}|{PASSED_ON.pattern}", scripts[name], re.M):
-            place(beside(name, found[2] or found[4]), (*importers, name))
+        script = scripts[name]
+        for found in _ways_in(name, script):
+            other = beside(name, found[2] or found[4])
+            place(other, (*importers, name))
+            wanted = [own for own, _ in NAMES.findall(found[1] or found[3]) if not found[0].startswith("import *")]
+            if missing := [own for own in wanted if own not in exported[other]]:
+                raise ValueError(f"{name}: {other} does not export {', '.join(missing)}")
         order[name] = f"${len(order)}"
-        lines.extend(_inlined(name, scripts[name], order) if name == entry else _enclosed(name, scripts[name], order))
+        exported[name] = _exports(name, script, order)
+        inlined = _inlined(name, script, order)
+        lines.extend(inlined if name == entry else _enclosed(order[name], inlined, exported[name]))
 
     place(entry, ())
     return lines
@@ -100,17 +113,28 @@ def with_style(page: str, element: str) -> str:
     return STYLESHEET.sub(lambda _: next(elements, ""), page)
 
 
-def _enclosed(name: str, script: str, order: Mapping[str, str]) -> list[Line]:
-    exports = [found[1] for found in EXPORTED.finditer(script)]
+def _ways_in(name: str, script: str) -> list[re.Match[str]]:
+    """Where it takes something from another one."""
+    head = HEAD.match(script)
+    found = list(re.finditer(f"{IMPORTED.pattern}|{PASSED_ON.pattern}", script, re.M))
+    for one in found:
+        if one[0].startswith("import") and (head is None or one.start() >= head.end()):
+            raise ValueError(f"{name}: {one[0]!r} is not understood behind other lines")
+    return found
+
+
+def _exports(name: str, script: str, order: Mapping[str, str]) -> dict[str, str]:
+    """What others may import: name → what it is."""
+    exports = {found[1]: found[1] for found in EXPORTED.finditer(script)}
     for found in PASSED_ON.finditer(script):
         of = order[beside(name, found[2])]
-        exports += [f"{other or own}: {of}.{own}" for own, other in re.findall(r"([\w$]+)(?: as ([\w$]+))?", found[1])]
-    return [
-        Line(f"const {order[name]} = (() => {{"),
-        *_inlined(name, script, order),
-        Line(f"return {{ {', '.join(exports)} }};"),
-        Line("})();"),
-    ]
+        exports |= {other or own: f"{of}.{own}" for own, other in NAMES.findall(found[1])}
+    return exports
+
+
+def _enclosed(called: str, inlined: list[Line], exports: Mapping[str, str]) -> list[Line]:
+    told = ", ".join(name if name == what else f"{name}: {what}" for name, what in exports.items())
+    return [Line(f"const {called} = (() => {{"), *inlined, Line(f"return {{ {told} }};"), Line("})();")]
 
 
 def _inlined(name: str, script: str, order: Mapping[str, str]) -> list[Line]:
@@ -125,7 +149,8 @@ def _inlined(name: str, script: str, order: Mapping[str, str]) -> list[Line]:
     script = EXPORTED.sub("", script)
     if left := OTHER.search(script):
         raise ValueError(f"{name}: {left[0]!r} is not understood")
-    return [Line(text, name, number) for number, text in enumerate(script.splitlines())]
+    # Not by `splitlines`: what else it takes for the end of a line may stand in a text.
+    return [Line(text, name, number) for number, text in enumerate(script.removesuffix("\n").split("\n"))]
 
 
 def _vlq(number: int) -> str:

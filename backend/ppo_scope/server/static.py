@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import importlib.util
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
@@ -99,7 +100,9 @@ def texts(folder: Path) -> dict[str, str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in {".html", ".js", ".css"})
+    """But for what an editor leaves beside those that it has open: Emacs a link to nowhere, of the same ending."""
+    found = (path for path in folder.rglob("*") if path.suffix in {".html", ".js", ".css"})
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 class Frontend(StaticFiles):
@@ -143,7 +146,7 @@ class Frontend(StaticFiles):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         told = {"cache-control": UNCHANGED if asked == edition.name else REVALIDATE, "vary": "accept-encoding"}
         files = edition.files
-        if "gzip" in headers.get("accept-encoding", ""):
+        if takes_gzip(headers):
             files = edition.packed
             told["content-encoding"] = "gzip"
         kind = "application/json" if name.endswith(".map") else mimetypes.guess_type(name)[0]
@@ -158,12 +161,19 @@ def _page(edition: Edition, headers: Headers) -> Response:
     return Response(edition.page, media_type="text/html", headers=told)
 
 
+def takes_gzip(headers: Headers) -> bool:
+    """Whether whoever asks names gzip among what may come packed, and not to refuse it (RFC 9110, 12.4.2)."""
+    named = headers.get("accept-encoding", "").lower().replace(" ", "").split(",")
+    weights = dict(one.partition(";")[::2] for one in named)
+    return "gzip" in weights and not re.fullmatch(r"q=0(\.0*)?", weights["gzip"])
+
+
 def add_routes(app: FastAPI) -> None:
     """Add the route of plotly.js."""
 
     @app.get("/vendor/plotly.min.js")
     async def plotly(request: Request) -> Response:
-        compress = "gzip" in request.headers.get("accept-encoding", "")
+        compress = takes_gzip(request.headers)
         etag = f'"plotly-{version("plotly")}{"-gzip" if compress else ""}"'
         headers = {"etag": etag, "cache-control": REVALIDATE, "vary": "accept-encoding"}
         if etag in request.headers.get("if-none-match", ""):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -201,18 +202,31 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
             self.loop.call_later(delay, self._go_on)
 
+    def send_keepalive_ping(self) -> None:
+        """Ask whether anybody is there, which is answered in its turn among the marks."""
+        super().send_keepalive_ping()
+        if (asked := self.pending_ping_payload) is not None:
+            self._marks.append((asked, partial(super().handle_pong, Frame(Opcode.PONG, asked))))
+
     def handle_pong(self, event: Frame) -> None:
         """What was marked has come. Of several pings the last one may be all that is answered (RFC 6455, 5.5.3)."""
-        if not self._answers(event):
-            super().handle_pong(event)
-            return
-        mark = None
-        while mark != event.data:
-            mark, arrived = self._marks.popleft()
-            arrived()
+        if self._answers(event):
+            mark = None
+            while mark != event.data:
+                mark, arrived = self._marks.popleft()
+                arrived()
+            self._wait_anew()
+
+    def _wait_anew(self) -> None:
+        """Over a slow line what asks whether anybody is there stands behind what was sent before: as long as that
+        arrives, somebody is.
+        """
+        if self.pong_timer is not None and self.ping_timeout is not None:
+            self.pong_timer.cancel()
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
 
     def _answers(self, event: Event) -> bool:
-        """Whether it is what a mark waits for."""
+        """Whether it is what a ping of ours waits for."""
         if not isinstance(event, Frame) or event.opcode is not Opcode.PONG:
             return False
         return any(mark == event.data for mark, _ in self._marks)

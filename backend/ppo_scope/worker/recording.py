@@ -62,9 +62,15 @@ class Recorder:
         """Write the recording, compressed: length and frame, one after the other, the first one describing the run.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written; what was there before stays.
         """
-        path.write_bytes(packed(self._run(), [*self.frames, *([self._picture] if self._picture else [])]))
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        try:
+            unfinished.write_bytes(packed(self._run(), [*self.frames, *([self._picture] if self._picture else [])]))
+            unfinished.replace(path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
 
     def _run(self) -> dict[str, Any]:
         trainer = self._worker.trainer
