@@ -149,3 +149,17 @@ def test_advantages_that_are_made_of_what_is_told_are_known_to_be():
     assert says(rewards, values, ends, advantages, None, decay=0.5) is False
     assert says(0.5 * rewards, None, ends, None, summed, None) is False
     assert says(rewards, None, ends, None, None) is None
+
+
+def test_what_follows_a_step_that_is_cut_is_not_asked_for():
+    generator = np.random.default_rng(2)
+    rewards, values, after = generator.normal(size=(3, 64, 1))
+    ends = np.zeros((64, 1))
+    ends[3::4] = 1.0
+    sums = np.zeros((65, 1))
+    for t in reversed(range(64)):
+        following = after[t] if ends[t] else values[(t + 1) % 64]
+        sums[t] = rewards[t] + 0.9 * following - values[t] + 0.9 * 0.8 * (1 - ends[t]) * sums[t + 1]
+    told = Told(rewards, values, ends, np.zeros((64, 1)), sums[:-1], None)
+    assert adds_up(told, 0.9, 0.8) is True
+    assert adds_up(told._replace(terminated=None), 0.9, 0.8) is False, "they are said to be terminated"

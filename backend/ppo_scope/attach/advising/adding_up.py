@@ -21,7 +21,7 @@ Array = NDArray[Any]
 CLOSE = 1e-3
 """Of the largest."""
 MOST = 0.9
-"""Of the steps: where an episode is cut, scripts differ in what they add."""
+"""Of the steps: scripts differ in what they add where an episode is cut."""
 
 
 class Told(NamedTuple):
@@ -45,21 +45,23 @@ def adds_up(told: Told, discount: float, gae_lambda: float | None) -> bool | Non
         discount: γ.
         gae_lambda: λ; None: returns are added up without V.
     """
-    on = 1.0 if told.ends is None else 1.0 - told.ends
-    going = on if told.terminated is None else 1.0 - told.terminated
+    ends = np.zeros_like(told.rewards) if told.ends is None else told.ends
+    over = ends if told.terminated is None else told.terminated
+    known = ends == over  # what follows a step that is cut is V of a state that is not among these
     found = []
     if told.returns is not None:
-        found.append(_follows(told.returns, told.rewards, discount * on))
+        found.append(_follows(told.returns, told.rewards, discount * (1.0 - ends), known))
     if told.values is not None and gae_lambda is not None:
-        deltas = told.rewards + discount * _next(told.values) * going - told.values
+        deltas = told.rewards + discount * _next(told.values) * (1.0 - over) - told.values
         sums = [told.advantages, None if told.returns is None else told.returns - told.values]
-        found += [_follows(one, deltas, discount * gae_lambda * on) for one in sums if one is not None]
+        decay = discount * gae_lambda * (1.0 - ends)
+        found += [_follows(one, deltas, decay, known) for one in sums if one is not None]
     return any(found) if found else None
 
 
-def _follows(sums: Array, terms: Array, decay: Array | float) -> bool:
+def _follows(sums: Array, terms: Array, decay: Array, known: Array) -> bool:
     """Whether each is its term and what is left of the one that follows."""
-    error = np.abs(sums - (terms + decay * _next(sums)))[:-1]
+    error = np.abs(sums - (terms + decay * _next(sums)))[:-1][known[:-1]]
     return bool((error <= CLOSE * np.abs(sums).max()).mean() >= MOST) if len(error) else True
 
 
