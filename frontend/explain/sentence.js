@@ -220,6 +220,6 @@ function pricedNext({ header, value, set }) {
  */
 function clipped(factor, limit) {
   if (limit === "off" || factor === null || factor === undefined) return ", not limited";
-  if (factor >= 1) return `, below the limit of ${limit}: the gradient stays as it is`;
+  if (factor >= 1) return `, not beyond the limit of ${limit}: the gradient stays as it is`;
   return `, longer than the limit of ${limit}: scaled down to it by ${figure(factor, 3)}`;
 }

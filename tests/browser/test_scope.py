@@ -53,6 +53,17 @@ def test_how_many_samples_are_counted(modules):
             ("episodic_return_mean", 100, 104.2),
             "return ≥ 100 was met at update 57: 104.2, mean of the last 100 episodes.",
         ),
+        # As a rule three digits do; never does it say that 0.02 is more than 0.02.
+        (("kl_k3", 0.02, 0.020004), "KL (k3) > 0.02 was met at update 57: 0.020004, mean of the update."),
+        (("kl_k3", 0.02004, 0.0201), "KL (k3) > 0.02004 was met at update 57: 0.0201, mean of the update."),
+        (
+            ("clip_fraction", 0.2004, 0.20041),
+            "clip fraction > 20.04\u00a0% was met at update 57: 20.041\u00a0%, mean of the update.",
+        ),
+        (
+            ("episodic_return_mean", 475.72, 475.7312),
+            "return ≥ 475.72 was met at update 57: 475.73, mean of the last 100 episodes.",
+        ),
     ],
 )
 def test_what_was_met_in_words(modules, met, text):

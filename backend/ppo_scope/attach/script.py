@@ -42,6 +42,7 @@ SO_FAR = (
 OTHERS = "Two other ways: ppo_scope.watch(model) in the script, or ppo_scope.Scope in its loop; see docs/attach.md."
 ADVISED = "These lines do the latter, as far as its source tells, put in where they say:"
 NOT_REACHED = "{script} was begun anew with lines that show it, and has come to none that tells anything."
+INTERRUPTED = "{script} was interrupted before it came to a PPO's update."
 FAILED = "{script} has failed before a PPO was found in it: {error}"
 FAILED_ANEW = (
     "{script} has failed when it was begun anew with lines that show it, before its first update: {error}. Perhaps "
@@ -70,10 +71,13 @@ def main(arguments: list[str]) -> None:
     files = inserter.files()
     if not files:
         lookout.begin()
-    whole, error = False, None
+    whole, error, interrupted = False, None, False
     try:
         run(script, files, as_module=as_module)
         whole = True
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     except Exception as problem:
         error = problem
         if could_not_begin(problem):  # which is no fault of the program's, and said below
@@ -84,15 +88,17 @@ def main(arguments: list[str]) -> None:
             if not files:
                 lookout.end(whole=whole)
             if not FOUND.is_set and GUARD.on:
-                _explain(inserter, error, lookout)
+                _explain(inserter, error, lookout, interrupted=interrupted)
 
 
-def _explain(inserter: Inserter, error: Exception | None, lookout: Lookout) -> None:
+def _explain(inserter: Inserter, error: Exception | None, lookout: Lookout, *, interrupted: bool = False) -> None:
     """Why nothing of this script was shown."""
     script, anew = inserter.script, bool(GUARD.lines)
     if error is not None:
         told = "".join(traceback.format_exception_only(error)).strip()
         _complain(script, (FAILED_ANEW if anew else FAILED).format(script=script, error=told))
+    elif interrupted and (anew or not lookout.calls):
+        _complain(script, INTERRUPTED.format(script=script))
     elif anew:
         _complain(script, NOT_REACHED.format(script=script))
     else:

@@ -59,13 +59,21 @@ class Setup:
     """A run on the disk that is shown; none is begun."""
     errand: Callable[[Supervisor], Awaitable[None]] | None = None
     """What begins runs by itself, in place of a first one."""
+    says: Callable[[str], None] = lambda _: None
+    """A line for who has started it, where a run of its own has ended badly."""
     embedders: tuple[str, ...] = ()
     """Origins whose pages may show the dashboard in a frame."""
 
 
 def create_app(setup: Setup) -> FastAPI:
     """The application. It starts the first run when it starts, and `app.state.hub` is its hub."""
-    hub = Hub(worker=setup.worker, stall_after=setup.stall_after, capacity=setup.capacity, library=setup.library)
+    hub = Hub(
+        worker=setup.worker,
+        stall_after=setup.stall_after,
+        capacity=setup.capacity,
+        library=setup.library,
+        says=setup.says,
+    )
     app = FastAPI(
         lifespan=lambda app: _lifespan(hub, setup),
         dependencies=[Depends(setup.secrets.guard)],

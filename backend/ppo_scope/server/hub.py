@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from ppo_scope.records.library import Library
@@ -39,12 +40,26 @@ def error(id: str | None, code: str, message: str, detail: str = "") -> ErrorTol
 
 
 Reply = Ack | ErrorTold
+BADLY = frozenset({RunState.FAILED, RunState.KILLED, RunState.OUT_OF_MEMORY})
+"""States that a run ends in without anybody having wanted that."""
+WHY = "Run {run}: {summary}. The page has the detail, and says what to do."
 
 
 class Hub:
     """Everything here happens on the event loop, without waiting: no page sees a gap or anything twice."""
 
-    def __init__(self, *, worker: str, stall_after: float, capacity: Capacity, library: Library | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        worker: str,
+        stall_after: float,
+        capacity: Capacity,
+        library: Library | None = None,
+        says: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`says`: a line for who has started the server, where a run of its own has ended badly."""
+        self._says = says
+        self._said: set[str] = set()  # of which runs
         self.server_epoch = secrets.token_hex(4)
         self.supervisor = Supervisor(self, worker=worker, stall_after=stall_after, library=library)
         self._capacity = capacity
@@ -213,8 +228,17 @@ class Hub:
         if (room := self._room_of(run)) is not None:
             room.broadcast(run.status())
             self._listing.soon()
+            self._say_why(run)
         if run.state == RunState.DELETED and not (room is not None and room.pages):
             self.supervisor.forget(run)
+
+    def _say_why(self, run: LiveRun) -> None:
+        """What the page says of a run that has ended badly, for who looks at the terminal; once."""
+        if run.state not in BADLY:
+            self._said.discard(run.id)  # it goes on
+        elif run.id not in self._said and run.cause is not None:
+            self._said.add(run.id)
+            self._says(WHY.format(run=run.id, summary=run.cause["summary"].rstrip(".")))
 
     def change(self, run: LiveRun, change: Change) -> None:
         """A setting took effect."""

@@ -148,6 +148,7 @@ def serve(
             waiting=waiting,
             shown=shown,
             errand=send if errand is not None else None,
+            says=_say if errand is None and not waiting else _nothing,  # those say it themselves
         )
     )
     place = f"http://{name}:{port}/"
@@ -170,6 +171,14 @@ def serve(
         if journal is not None:
             journal.close()
     return 0 if server.started else 1
+
+
+def _say(line: str) -> None:
+    print(f"ppo-scope: {line}", file=sys.stderr, flush=True)
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 def _journal_of(reopened: Reopened | None, library: Library | None) -> Journal | None:
