@@ -5,7 +5,7 @@ import pytest
 
 from ppo_scope.attach.advising.adding_up import Told, adds_up
 from ppo_scope.attach.advising.recurrence import collected_in
-from ppo_scope.attach.advising.reward_flow import CUT, arrived
+from ppo_scope.attach.advising.reward_flow import CUT, TERMINATED, arrived
 from ppo_scope.attach.advising.source import Source
 from ppo_scope.attach.advising.text import File
 
@@ -47,7 +47,17 @@ AS_GIVEN = [
     (STEP, "rewards += [reward]"),
     (STEP, "rewards.append(reward); print(0.1 * reward, f'{reward - 1}')"),
     (f"reward = 0; {STEP}", "rewards.append(reward)"),
+    (f"kept = dict(states=[], rewards=[]); {STEP}", "for k, one in zip(kept, (state, reward)): kept[k].append(one)"),
     (STEP, "rewards.append(reward); running = 0.9 * running + reward"),
+    (STEP, "for kept, one in zip((states, rewards), (state, reward)): kept.append(one)"),
+    (
+        f"kept = {{'states': [], 'rewards': []}}; {STEP}",
+        "for name, one in zip(kept, [state, reward]): kept[name].append(one)",
+    ),
+    (
+        f"kept = {{name: [] for name in ('states', 'rewards')}}; {STEP}",
+        "for k, one in zip(kept, (state, reward)): kept[k] += [one]",
+    ),
 ]
 CHANGED = [
     (STEP, "rewards.append(0.1 * reward)"),
@@ -62,6 +72,7 @@ CHANGED = [
     (f"{STEP}\n        reward = shaped(reward)", "rewards.append(reward)"),
     (STEP, "paid = reward / 8; rewards[t] = paid"),
     (STEP, "memory.keep(state, -reward)"),
+    (STEP, "for kept, one in zip((states, rewards), (state, reward / 8)): kept.append(one)"),
     (STEP, "rewards.append(reward)\n        if cut: rewards[-1] += 0.9 * critic(state)"),
     (STEP, "rewards.append(reward)\n    rewards *= 0.1"),
 ]
@@ -69,6 +80,7 @@ UNSEEN = [
     ("found = env.step(action)", "rewards.append(found[1])"),
     (STEP, "elsewhere(reward)"),
     (STEP, "others.append(reward)"),
+    (STEP, "for kept, one in zip((rewards, states), (state, reward)): kept.append(one)"),
 ]
 
 
@@ -116,6 +128,8 @@ CUTS = [
     ("done = np.logical_or(over, cut)\n        ends[t] = torch.tensor(done)", True),
     ("ends.append(float(over | cut))", True),
     ("ends.append(over)", False),
+    ("for kept, one in zip((rewards, ends), (reward, over)): kept.append(one)", False),
+    ("for kept, one in zip((rewards, ends), (reward, over or cut)): kept.append(one)", True),
     ("ends.append(over); cuts.append(cut)", False),
 ]
 
@@ -124,6 +138,17 @@ CUTS = [
 def test_where_the_environment_cuts_an_episode_has_to_be_among_the_ends(stored, seen):
     source = Source(File("mine.py", LOOP.format("", STEP, stored) + SUM.replace("dones", "ends")))
     assert arrived(source, collected_in(source).ends, CUT).seen is seen
+
+
+def test_arrays_of_a_dict_are_known_by_their_keys():
+    kept = "buf = {'r': [], 'd': []}\ndef make():\n    rewards, dones = buf['r'], buf['d']\n"
+    body = SUM.split("\n")[2:]
+    for stored, seen in (("(reward, over)", False), ("(reward, over or cut)", True)):
+        played = LOOP.format("", STEP, f"for k, one in zip(buf, {stored}): buf[k].append(one)")
+        source = Source(File("mine.py", played + kept + "\n".join(body)))
+        found = collected_in(source)
+        assert arrived(source, found.rewards) == (True, None)
+        assert arrived(source, found.ends, TERMINATED).seen and arrived(source, found.ends, CUT).seen is seen
 
 
 def test_advantages_that_are_made_of_what_is_told_are_known_to_be():

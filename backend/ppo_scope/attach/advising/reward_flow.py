@@ -29,7 +29,7 @@ KEPT = SAME | SAME_OF | LAID | {"item", "tolist", "float", "int", "float32", "fl
 """Calls whose result holds the same numbers."""
 OTHERWISE = ("clip", "clamp", "sign", "tanh")
 INTO = ("append", "extend")
-PASSED_ON = (ast.List, ast.keyword, ast.Starred, ast.NamedExpr, ast.Attribute, ast.Subscript)
+PASSED_ON = (ast.keyword, ast.Starred, ast.NamedExpr, ast.Attribute, ast.Subscript)
 
 
 class Arrived(NamedTuple):
@@ -150,6 +150,9 @@ class _Flow:
             if isinstance(parent, ast.stmt):
                 self._put_by(parent, child, place, changed, variable.scope)
                 return
+            if isinstance(parent, ast.Call) and name_called(parent) == "zip":
+                self._laid_beside(parent, child, place, changed, variable.scope)
+                return
             if isinstance(parent, ast.Call) and child is not parent.func:
                 if self._taken_by(parent, child, changed, variable.scope):
                     return
@@ -159,7 +162,7 @@ class _Flow:
                 changed = changed if parent.func.attr in KEPT else changed or line
             elif isinstance(parent, ast.BinOp | ast.UnaryOp | ast.BoolOp | ast.IfExp):
                 changed = changed or line
-            elif isinstance(parent, ast.Tuple):
+            elif isinstance(parent, ast.Tuple | ast.List):
                 place = parent.elts.index(child) if child in parent.elts else 0
             elif not isinstance(parent, PASSED_ON) or child is getattr(parent, "slice", None):
                 return
@@ -186,6 +189,13 @@ class _Flow:
             self._comes_in(changed)
             return True
         return False
+
+    def _laid_beside(self, call: ast.Call, several: ast.AST, place: int, changed: int | None, scope: Scope) -> None:
+        """Of `for kept, one in zip((states, rewards), (state, reward)): kept.append(one)`, or a dict's keys instead."""
+        for other in call.args:
+            names = [] if other is several else list(_parts_of(self._source, Bit(other, scope)))
+            if place < len(names) and names[place] in self._array:
+                self._comes_in(changed)
 
     def _made_by(self, call: ast.Call) -> Function | None:
         """How an object of a class is made."""
@@ -216,12 +226,12 @@ class _Flow:
 def _names_of(node: ast.expr) -> Iterator[str]:
     """The last parts of what an array is called."""
     functions = {one.func for one in ast.walk(node) if isinstance(one, ast.Call)}
-    holders = {one.value for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+    keyed = [one for one in ast.walk(node) if isinstance(one, ast.Subscript) and isinstance(one.slice, ast.Constant)]
+    holders = {one.value for one in ast.walk(node) if isinstance(one, ast.Attribute)} | {one.value for one in keyed}
     for one in ast.walk(node):
-        if isinstance(one, ast.Attribute) and one not in functions:
-            yield one.attr
-        elif isinstance(one, ast.Name) and one not in functions | holders and not is_module(one):
-            yield one.id
+        plain = isinstance(one, ast.Name | ast.Attribute) and one not in functions | holders and not is_module(one)
+        if (plain or one in keyed) and (name := last_name(one)) is not None:  # type: ignore[arg-type]
+            yield name
 
 
 def _parameters_given(function: Function, call: ast.Call, argument: ast.AST, source: Source) -> Iterator[str]:
@@ -250,6 +260,23 @@ def _fields_of(call: ast.Call, source: Source) -> list[str]:
         if isinstance(made, ast.Call) and name_called(made) == "namedtuple":
             return [field for given in made.args[1:] for field in _strings_in(given)]
     return []
+
+
+def _parts_of(source: Source, bit: Bit) -> Iterator[str | None]:
+    """What the parts of a tuple are called, or the keys of a dict."""
+    for one in defined(source, bit):
+        node = one.node
+        if isinstance(node, ast.DictComp) and not node.generators[0].ifs:
+            node = node.generators[0].iter
+        if isinstance(node, ast.Call) and is_name(node.func, "dict"):
+            yield from (keyword.arg for keyword in node.keywords)
+            return
+        parts = node.keys if isinstance(node, ast.Dict) else node.elts if isinstance(node, ast.Tuple | ast.List) else []
+        for part in parts:
+            text = part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else None
+            yield text or (None if part is None else last_name(part))
+        if parts:
+            return
 
 
 def _strings_in(node: ast.expr) -> Iterable[str]:
