@@ -480,6 +480,28 @@ def test_nobody_is_told_to_write_into_a_library(tmp_path):
     assert advised(library / "mine.py") is None
 
 
+TAKEN_AWAY = [
+    ("ent.mean()", True),
+    ("self.ent_bonus(v).mean()", True),
+    ("policy_entropy.mean()", True),
+    ("(0.5 + log_std).sum()", True),
+    ("log_std.sum()", True),
+    ("(-p * p.log()).sum(-1).mean()", True),
+    ("agent.margin.mean()", False),
+    ("parent_value.mean()", False),
+    ("logp.mean()", False),
+    ("(logits * logits).mean()", False),
+    ("(logger(v) * 2).mean()", False),
+]
+
+
+@pytest.mark.parametrize(("term", "is_one"), TAKEN_AWAY)
+def test_what_is_taken_away_from_a_loss_is_an_entropy_if_it_is_called_or_made_so(term, is_one, tmp_path):
+    lines = advice_to(tmp_path, LOSS.format(RATIO, LEAST, f"loss = pg + c * mse(v, ret[ix]) - 0.03 * {term}"))
+    assert ("entropy_coef=0.03," in lines) is is_one
+    assert is_one or "entropy_coef=...,  # to fill in" in lines
+
+
 def test_a_multiple_of_the_loss_is_not_told_as_the_loss(tmp_path):
     lines = advice_to(tmp_path, LOSS.format(RATIO, LEAST, WHOLE))
     assert "loss=loss," in lines

@@ -5,6 +5,7 @@ min(r·Â, clip(r)·Â), mean (V − V_targ)², the entropy, and their coefficie
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,10 @@ from ppo_scope.attach.advising.terms import MEANS, Term, Terms, defined, is_modu
 from ppo_scope.attach.advising.tree import called, is_name, number_in
 
 LEAST = ("min", "minimum", "fmin", "max", "maximum", "fmax")
+ENTROPY = re.compile(r"entrop|(^|_)ents?(_|$)", re.IGNORECASE)
+LOGARITHM = re.compile(r"(^|_)(log(?!its?(_|$)|g)|ln(_|$))", re.IGNORECASE)
+WIDTH = re.compile(r"std|sigma|scale", re.IGNORECASE)
+"""Names."""
 CLIPS = ("clamp", "clip", "clamp_")
 
 Asked = Callable[[Bit], bool | None]
@@ -176,10 +181,10 @@ def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient:
     read = [(call, one, list(kinds.terms(one))) for call, one in zip(calls, sums, strict=True)]
     read.sort(key=lambda one: not _is_of_policy(one[2]))  # what else is trained may have terms of the same kinds
     for call, differentiated, terms in read:
-        reading.whole &= all(term.kind is not None or term is _entropy_of(terms) for term in terms)
+        reading.whole &= all(term.kind is not None or term is _entropy_of(source, terms) for term in terms)
         if _is_of_policy(terms):
             reading.backward = reading.backward or call
-            known = all(term.kind is not None or term is _entropy_of(terms) for term in terms)
+            known = all(term.kind is not None or term is _entropy_of(source, terms) for term in terms)
             if isinstance(differentiated.node, ast.Name) and known:
                 reading.losses.setdefault("loss", differentiated)
         scale = _scale_of(terms)
@@ -190,7 +195,7 @@ def _read_losses(source: Source, reading: Reading, least: ast.AST, has_gradient:
                 _read_value(source, reading, term, has_gradient)
                 reading.value_coef = _less_scale(term.factors, scale)
                 reading.value_backward = call
-            if term is _entropy_of(terms) and reading.entropy is None:
+            if term is _entropy_of(source, terms) and reading.entropy is None:
                 reading.entropy = term.bit
                 minus: tuple[float, ...] = () if term.negative else (-1.0,)
                 reading.entropy_coef = _less_scale((*minus, *term.factors), scale)
@@ -236,19 +241,26 @@ def _is_of_policy(terms: Sequence[Term]) -> bool:
     return any(term.kind == "policy" for term in terms)
 
 
-def may_be_entropy(node: ast.expr) -> bool:
-    """Whether it is called so, or made of logarithms: anything may be taken away from a loss."""
-    names = (getattr(one, "id", None) or getattr(one, "attr", None) or "" for one in ast.walk(node))
-    return any("ent" in name.lower() or "log" in name.lower() for name in names)
+def may_be_entropy(source: Source, bit: Bit) -> bool:
+    """Whether it is called so, or made of logarithms as one is: anything may be taken away from a loss."""
+    for one in defined(source, bit):
+        parts = [*ast.walk(one.node)]
+        names = [getattr(part, "id", None) or getattr(part, "attr", None) or "" for part in parts]
+        if any(map(ENTROPY.search, names)):
+            return True
+        summed = any(isinstance(part, ast.BinOp) for part in parts) or any(map(WIDTH.search, names))
+        if summed and any(map(LOGARITHM.search, names)):
+            return True
+    return False
 
 
-def _entropy_of(terms: Sequence[Term]) -> Term | None:
+def _entropy_of(source: Source, terms: Sequence[Term]) -> Term | None:
     """Of a loss: what is the entropy of a distribution, or else what alone is taken away beside the policy loss."""
     for term in terms:
         if term.kind == "entropy":
             return term
     others = [term for term in terms if term.kind is None and term.negative]
-    return others[0] if _is_of_policy(terms) and len(others) == 1 and may_be_entropy(others[0].bit.node) else None
+    return others[0] if _is_of_policy(terms) and len(others) == 1 and may_be_entropy(source, others[0].bit) else None
 
 
 def _read_value(source: Source, reading: Reading, term: Term, has_gradient: Asked) -> None:
