@@ -134,7 +134,7 @@ export function createRuns(state, { open, end, compare, part, compareRecorded, c
   function drawInserted() {
     const told = state.run?.attached?.inserted || null;
     setHidden(inserted, told === null);
-    setText(insertion, `Lines that were put into ${scriptOf(state.run)}, in memory, to show it`);
+    setText(insertion, `Lines that were put in, in memory, to show ${scriptOf(state.run)}`);
     lines.show(told);
   }
 

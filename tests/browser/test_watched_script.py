@@ -82,7 +82,7 @@ def test_a_script_is_begun_anew_with_the_lines_that_show_it_and_the_page_says_wh
         run = page.locator("button.run")
         assert run.locator(".run-facts").inner_text() == "CartPole-v1 · a loop of its own · lines put in"
         run.click()
-        page.get_by_text("Lines that were put into mine.py, in memory, to show it").click()
+        page.get_by_text("Lines that were put in, in memory, to show mine.py").click()
         lines = page.get_by_label("Lines that were put into the script")
         until(lines.is_visible)
         assert "# learns.py, before line 52, `total.backward()`:" in lines.inner_text()

@@ -67,6 +67,13 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path, capsys):
     assert "cannot be written" in said and said.count("\n") == 1
 
 
+@pytest.mark.parametrize("tens", ["-3", "few", "1.5"])
+def test_tens_of_updates_are_a_whole_number(tens, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["record", "--out", str(tmp_path / "run.rec"), "--tens", tens, *SMALL])
+    assert f"argument --tens: '{tens}' is no whole number from 0 on" in capsys.readouterr().err
+
+
 def test_a_run_that_something_halts_is_recorded_as_far_as_it_came(tmp_path, capsys):
     path = tmp_path / "halted.rec"
     broken = ["--env", "tests.environments.not_finite:Nan-v0", "--tens", "1", *SMALL]

@@ -46,6 +46,13 @@ def above_zero(text: str) -> int:
     return int(text)
 
 
+def zero_or_more(text: str) -> int:
+    """A whole number, as argparse reads one. Raises: argparse.ArgumentTypeError."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
 def add_settings(parser: argparse.ArgumentParser, *, has_end: bool = False) -> None:
     """One option for each setting. `has_end`: a run without one would never come back."""
     parser.add_argument("--preset", metavar="NAME", help=_about_presets())

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ppo_scope.cli.misuse import Misuse, check_place, complain, users_mistakes
-from ppo_scope.cli.options import Commands, add_settings
+from ppo_scope.cli.options import Commands, add_settings, zero_or_more
 from ppo_scope.ppo.allocation import keep_memory
 from ppo_scope.ppo.settings import Settings
 
@@ -16,7 +16,9 @@ def add(commands: Commands) -> None:
     record = commands.add_parser("record", help="write a short run, stepped through, to a file that a page can show")
     record.set_defaults(run=run)
     record.add_argument("--out", required=True, metavar="FILE", help="where to write it")
-    record.add_argument("--tens", type=int, default=3, metavar="N", help="tens of updates between the two in detail")
+    record.add_argument(
+        "--tens", type=zero_or_more, default=3, metavar="N", help="tens of updates between the two in detail"
+    )
     add_settings(record)
 
 
