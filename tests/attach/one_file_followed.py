@@ -59,3 +59,16 @@ def changed(folder, *changes):
         source = source.replace(old, new)
     (script := folder / "changed.py").write_text(source, encoding="utf-8")
     return script
+
+
+POLICY_LOSS = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
+
+
+def capped(cap):
+    """A dual clip, in the place of the clip."""
+    return (
+        POLICY_LOSS,
+        "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped)\n"
+        f"                capped = torch.min(pg_loss, -{cap} * mb_advantages)\n"
+        "                pg_loss = torch.where(mb_advantages < 0, capped, pg_loss).mean()",
+    )

@@ -8,7 +8,7 @@ import torch
 
 from ppo_scope.probes.record import PhaseKind
 from tests.attach.elsewhere import rows_of, the_run, waiting_server
-from tests.attach.one_file_followed import changed, followed, plain
+from tests.attach.one_file_followed import POLICY_LOSS, capped, changed, followed, plain
 from tests.programs import trained
 
 TERMS = "policy_loss", "value_loss", "entropy", "loss"
@@ -223,19 +223,6 @@ def test_a_term_that_is_differentiated_by_itself_has_to_be_ours(name, monkeypatc
     script = changed(tmp_path, OTHER_TERMS[name])
     _, printed = followed(monkeypatch, capfd, "--raw", "--apart", "terms", "--iterations", "1", script=script)
     assert printed.err.count("not shown: ") + printed.err.count("nothing more is shown") == 1
-
-
-POLICY_LOSS = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
-
-
-def capped(cap):
-    """A dual clip, in the place of the clip."""
-    return (
-        POLICY_LOSS,
-        "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped)\n"
-        f"                capped = torch.min(pg_loss, -{cap} * mb_advantages)\n"
-        "                pg_loss = torch.where(mb_advantages < 0, capped, pg_loss).mean()",
-    )
 
 
 FAST = "args.clip_vloss = 0.5, 0.01,", "args.clip_vloss = 5.0, 0.1,"

@@ -287,6 +287,17 @@ def test_what_is_not_seen_or_does_not_add_up_is_left_open(files, names, written)
     assert advice.open == names, advice.lines
 
 
+def test_a_v_more_than_there_are_steps_costs_the_lines_nothing(written):
+    files = changed(
+        "buffer.py",
+        "(torch.zeros(steps, copies) for _ in range(4))",
+        "(torch.zeros(steps + one // 3, copies) for one in range(4))",
+    )
+    files["buffer.py"] = files["buffer.py"].replace("self.adv + self.worths)", "self.adv + self.worths[:-1])")
+    advice = advice_for(written(files))
+    assert not advice.open and "# values=…" in advice.lines
+
+
 WITHOUT_ENDS = [
     changed("buffer.py", "more = 1 - self.ends[t]", BEGINS),
     changed("collecting.py", "terminated | truncated", "terminated"),

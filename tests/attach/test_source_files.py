@@ -94,6 +94,17 @@ def test_a_name_of_another_file_is_written_as_it_is_known_in_this_one():
     assert written(own) == "1", "by whom it is called"
 
 
+def test_files_of_one_name_in_two_packages_are_not_taken_for_each_other():
+    text = "def loss():\n    return EPS\nEPS = 0.2"
+    source = Source(*(File(f"{one}/common.py", text, f"{one}.common") for one in ("one", "two")), File("a.py", MAIN))
+    (update,) = source.functions["update"]
+    found = [
+        ast.unparse(carried(source, Bit(loss.body[0].value, loss), update, update.lineno + 1))
+        for loss in source.functions["loss"] * 2
+    ]
+    assert found == ["common_.EPS", "common__.EPS"] * 2 and source.aliases == {"common_": 0, "common__": 1}
+
+
 def test_a_name_of_the_main_program_that_no_file_can_import_is_what_it_was_given():
     source = Source(
         File("train.py", "EPS = 0.2\nLATER = read()\ndef main():\n    return EPS, LATER"),

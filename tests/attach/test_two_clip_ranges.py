@@ -9,7 +9,7 @@ from ppo_scope.attach.single_file.clip_ranges import lower_of, upper_of
 from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.record import PhaseKind
 from tests.attach.elsewhere import the_run, waiting_server
-from tests.attach.one_file_followed import changed, followed, plain
+from tests.attach.one_file_followed import capped, changed, followed, plain
 from tests.programs import trained
 
 CLAMP = "torch.clamp(ratio, 1 - args.clip_coef, 1 + args.clip_coef)"
@@ -267,19 +267,6 @@ def test_terms_one_by_one_are_shown_where_args_or_the_first_tell_the_clip(
     _, printed = followed(monkeypatch, capfd, *options, at=at, script=script)
     assert printed.out.splitlines()[-1] == digest and said in printed.err
     assert losses == pytest.approx([] if said else list(numbers[:, 3]), rel=1e-5, abs=1e-5)
-
-
-POLICY_LOSS = "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped).mean()"
-
-
-def capped(cap):
-    """A dual clip, in the place of the clip."""
-    return (
-        POLICY_LOSS,
-        "pg_loss = torch.max(-mb_advantages * ratio, -mb_advantages * clipped)\n"
-        f"                capped = torch.min(pg_loss, -{cap} * mb_advantages)\n"
-        "                pg_loss = torch.where(mb_advantages < 0, capped, pg_loss).mean()",
-    )
 
 
 LOSS = "loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss"

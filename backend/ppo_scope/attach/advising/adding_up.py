@@ -49,14 +49,16 @@ def adds_up(told: Told, discount: float, gae_lambda: float | None) -> bool | Non
     over = ends if told.terminated is None else told.terminated
     known = ends == over  # what follows a step that is cut is V of a state that is not among these
     found = []
-    if told.returns is not None:
+    if told.returns is not None and gae_lambda is None:
         found.append(_follows(told.returns, told.rewards, discount * (1.0 - ends), known))
     if told.values is not None and gae_lambda is not None:
         deltas = told.rewards + discount * _next(told.values) * (1.0 - over) - told.values
         sums = [told.advantages, None if told.returns is None else told.returns - told.values]
         decay = discount * gae_lambda * (1.0 - ends)
         found += [_follows(one, deltas, decay, known) for one in sums if one is not None]
-    return any(found) if found else None
+    if not any(found) and (told.ends is None or not found):
+        return None  # with short episodes whose ends are not known, hardly any step fits
+    return any(found)
 
 
 def _follows(sums: Array, terms: Array, decay: Array, known: Array) -> bool:
@@ -87,7 +89,7 @@ def _by_numbers(draft: Draft, words: str | None, layout: tuple[int, int]) -> Arr
     if words is None:
         return None
     array = draft.living.array(Bit(ast.parse(words, mode="eval").body, draft.place.scope))
-    return None if array is None else array.reshape(layout).astype(np.float64)
+    return None if array is None else _laid_out(array, layout)
 
 
 def _steps_of(draft: Draft, whole: Bit | None) -> Array | None:
@@ -97,10 +99,18 @@ def _steps_of(draft: Draft, whole: Bit | None) -> Array | None:
         return None
     rows = draft.rows
     if rows is None:
-        return flat.reshape(-1, 1).astype(np.float64)
+        return _laid_out(flat, (-1, 1))
     steps, environments = rows.layout
-    found = flat.reshape(environments, steps).T if rows.by_environment else flat.reshape(rows.layout)
-    return found.astype(np.float64)
+    if not rows.by_environment:
+        return _laid_out(flat, rows.layout)
+    found = _laid_out(flat, (environments, steps))
+    return None if found is None else found.T
+
+
+def _laid_out(array: Array, layout: tuple[int, int]) -> Array | None:
+    """None: it has not as many numbers, as V of a step more."""
+    fits = layout[0] == -1 or array.size == layout[0] * layout[1]
+    return array.reshape(layout).astype(np.float64) if fits else None
 
 
 def _number(draft: Draft, bit: Bit) -> float | None:

@@ -229,7 +229,8 @@ class Source(Text):
 
     def alias(self, number: int) -> str:
         """By what name others are to import a file."""
-        alias = self.free(self.files[number].module.rpartition(".")[2] + "_")
+        known = next((alias for alias, one in self.aliases.items() if one == number), None)
+        alias = known or self.free(self.files[number].module.rpartition(".")[2] + "_", but=self.aliases)
         self.aliases[alias] = number
         return alias
 

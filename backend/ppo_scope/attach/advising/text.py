@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import bisect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,9 +57,9 @@ class Text:
         self._used = {one.id for one in self.nodes if isinstance(one, ast.Name)}
         self._used |= {one.arg for one in self.nodes if isinstance(one, ast.arg)}
 
-    def free(self, name: str) -> str:
-        """A name that the files have for nothing else."""
-        while name in self._used:
+    def free(self, name: str, but: Collection[str] = ()) -> str:
+        """A name that the files have for nothing else; none of those either."""
+        while name in self._used or name in but:
             name += "_"
         return name
 
