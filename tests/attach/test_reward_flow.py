@@ -169,11 +169,18 @@ def test_advantages_that_are_made_of_what_is_told_are_known_to_be():
     shuffled = generator.permutation(64)
     assert says(rewards, values, ends, advantages, None) and says(rewards, values, ends, None, advantages + values)
     assert says(rewards, None, ends, None, summed, None)
+    ones, paid = np.ones((64, 3)), np.zeros((65, 3))
+    for t in reversed(range(64)):
+        paid[t] = 1.0 + 0.9 * (1 - ends[t]) * paid[t + 1]
+    normal = (paid[:-1] - paid.mean()) / paid.std()
+    assert says(ones, None, ends, None, normal, None) and says(rewards, None, ends, None, 3 * summed - 1, None)
+    assert says(ones, None, ends, None, normal[shuffled], None) is False
     assert says(rewards, values, ends, advantages[shuffled], None) is False
     assert says(rewards, values, np.roll(ends, 1, 0), advantages, None) is False, "it has to say where episodes end"
     assert says(rewards, values, ends, advantages, None, decay=0.5) is False
-    assert says(0.5 * rewards, None, ends, None, summed, None) is False
+    assert says(rewards[shuffled], None, ends, None, summed, None) is False
     assert says(rewards, None, ends, None, None) is None
+    assert says(rewards, None, ends, None, np.where(ends > 0, np.nan, summed), None) is None
     assert says(rewards, values, None, advantages, None) is None, "where episodes end has to be known"
     assert says(rewards, None, ends, advantages, advantages + values) is None, "V has to be known for that"
 

@@ -19,7 +19,7 @@ from ppo_scope.attach.advising.source import Bit
 
 Array = NDArray[Any]
 CLOSE = 1e-3
-"""Of the largest."""
+"""Of what lies between the smallest and the largest."""
 MOST = 0.9
 """Of the steps: scripts differ in what they add where an episode is cut."""
 
@@ -45,12 +45,15 @@ def adds_up(told: Told, discount: float, gae_lambda: float | None) -> bool | Non
         discount: γ.
         gae_lambda: λ; None: returns are added up without V.
     """
+    if not all(np.isfinite(one).all() for one in told if one is not None):
+        return None
     ends = np.zeros_like(told.rewards) if told.ends is None else told.ends
     over = ends if told.terminated is None else told.terminated
     known = ends == over  # what follows a step that is cut is V of a state that is not among these
     found = []
     if told.returns is not None and gae_lambda is None:
-        found.append(_follows(told.returns, told.rewards, discount * (1.0 - ends), known))
+        returns = _before_normalising(told.returns, told.rewards, discount * (1.0 - ends))
+        found.append(_follows(returns, told.rewards, discount * (1.0 - ends), known))
     if told.values is not None and gae_lambda is not None:
         deltas = told.rewards + discount * _next(told.values) * (1.0 - over) - told.values
         sums = [told.advantages, None if told.returns is None else told.returns - told.values]
@@ -61,10 +64,18 @@ def adds_up(told: Told, discount: float, gae_lambda: float | None) -> bool | Non
     return any(found)
 
 
+def _before_normalising(returns: Array, rewards: Array, decay: Array) -> Array:
+    """G = s·R + m for the s and m by which it comes nearest to r + γ·G′, since R may be (G − mean) / std."""
+    parts = [(returns - decay * _next(returns))[:-1], (1.0 - decay)[:-1]]
+    scale, shift = np.linalg.lstsq(np.stack([one.ravel() for one in parts], 1), rewards[:-1].ravel(), rcond=None)[0]
+    found: Array = scale * returns + shift
+    return found
+
+
 def _follows(sums: Array, terms: Array, decay: Array, known: Array) -> bool:
     """Whether each is its term and what is left of the one that follows."""
     error = np.abs(sums - (terms + decay * _next(sums)))[:-1][known[:-1]]
-    return bool((error <= CLOSE * np.abs(sums).max()).mean() >= MOST) if len(error) else True
+    return bool((error <= CLOSE * np.ptp(sums)).mean() >= MOST) if len(error) else True
 
 
 def _next(array: Array) -> Array:
