@@ -71,3 +71,37 @@ def test_a_curve_is_drawn_where_its_numbers_are():
     assert (float(bar[0]), float(bar[2])) == pytest.approx((places[1][0], heights[100]), abs=0.1)
     said = CURVES["in_words"](known)
     assert said.startswith("The mean return begins at 0, half of its rise is made after 500 steps") and "75" in said
+
+
+WRITTEN = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + sorted(DOCS.rglob("*.md"))
+
+
+def anchors(page):
+    """Of its headings, as they are made where pages are shown: small letters, no punctuation, hyphens for spaces."""
+    prose = re.sub(r"^(    |```).*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", prose, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_within_the_pages_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    broken = []
+    for link in links:
+        file, _, anchor = link.partition("#")
+        if ":" in file:
+            continue
+        there = (page.parent / file).resolve() if file else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            broken.append(link)
+    assert not broken
+
+
+def test_every_page_is_linked_from_another_or_part_of_one():
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in WRITTEN
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    }
+    parts = set(DOCS.glob("health-*.md"))  # put into health.md
+    assert not [page.name for page in sorted(set(DOCS.rglob("*.md")) - linked - parts)]
