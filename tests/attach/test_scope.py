@@ -210,6 +210,7 @@ def test_shapes_of_a_minibatch_that_do_not_fit_are_refused(changed, sentence):
     [
         ({"values": np.zeros((4, 2, 1))}, r"values has the shape \(4, 2, 1\), and \(4, 2\) is wanted"),
         ({"advantages": np.zeros(8)}, r"advantages has the shape \(8,\), and the rollout \(4, 2\): steps come first"),
+        ({"rewards": np.zeros((6, 2))}, r"rewards has the shape \(6, 2\), and log_probs and advantages have \(4, 2\)"),
         ({"rewards": np.zeros(8)}, r"rewards has the shape \(8,\), and \[M, N\] is wanted"),
         ({"log_probs": None}, "log_probs is missing"),
         ({"outputs": np.zeros((4, 2))}, r"outputs has the shape \(4, 2\), and \(4, 2, O\) is wanted: logits, or means"),

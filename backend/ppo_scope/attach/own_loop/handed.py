@@ -30,6 +30,10 @@ NOT_ALIKE = (
     "{name} was told of some minibatches of this update, and not of others: their means would not be of the same. "
     "Tell it of all of them, or of none."
 )
+REWARDS_APART = (
+    "rewards has the shape {got}, and log_probs and advantages have {want}: there are rewards of other steps among "
+    "them, as of an evaluation, or some are missing."
+)
 OTHER_TEXT = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
 
 
@@ -84,6 +88,9 @@ def handed(
     def rows(found: Any, name: str, meaning: str, dtype: Any = np.float32) -> NDArray[Any]:
         return rows_of(found, name, meaning, layout, dtype)
 
+    others = {tuple(found.shape) for found in (log_probs, advantages) if hasattr(found, "shape")}
+    if len(others) == 1 and len(want := others.pop()) == 2 and want != layout:
+        raise Misshapen(REWARDS_APART.format(got=layout, want=want))
     reward = rows(rewards, "rewards", "what the environment gave")
     raw = rows(advantages, "advantages", "Â before it is normalised")
     unknown = np.full(layout, np.nan, np.float32)
