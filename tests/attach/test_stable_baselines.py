@@ -1,6 +1,7 @@
 """A PPO of Stable-Baselines3, watched: its bits stay, and it is told what to do from a page."""
 
 import gc
+import itertools
 import json
 import math
 import threading
@@ -12,6 +13,7 @@ import pytest
 import torch
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from torch.nn.utils import parameters_to_vector
 
 from ppo_scope.attach.sb3.stable_baselines import Watched, watch
 from ppo_scope.probes.probes import PROBES
@@ -99,16 +101,22 @@ class Driver:
 
 
 def trained_from(change, at, steps):
-    """The weights' digest of a model that nobody watches, to which `change` is done after so many steps."""
-    model = sb3_loop.made()
+    """Of a model that nobody watches, to which `change` is done after so many steps: the weights' digest, and how far
+    each update has moved them, ‖Δθ‖ ⁄ ‖θ‖.
+    """
+    model, weights = sb3_loop.made(), []
 
     def apply(found, _):
+        if found["self"].num_timesteps % 128 == 0:
+            weights.append(parameters_to_vector(model.policy.parameters()).detach().clone())
         if found["self"].num_timesteps == at:
             change(model)
         return True
 
     model.learn(steps, callback=apply)
-    return sb3_loop.digest(model)
+    weights.append(parameters_to_vector(model.policy.parameters()).detach())
+    moved = [float((after - before).norm() / before.norm()) for before, after in itertools.pairwise(weights)]
+    return sb3_loop.digest(model), moved
 
 
 def lower(model):
@@ -118,7 +126,8 @@ def lower(model):
 @pytest.mark.parametrize("which", ["old", "new"])
 def test_an_update_is_made_a_second_time_and_nothing_else_moves(which, server, leader, monkeypatch):
     """Weights afterwards: of a run in which nothing was tried, or of one that was always made with what was kept."""
-    expected = sb3_loop.main(STEPS, plain=True)[1] if which == "old" else trained_from(lower, 2 * 128, STEPS)
+    made = {"old": trained_from(lambda _: None, 0, STEPS), "new": trained_from(lower, 2 * 128, STEPS)}
+    expected, moved = made[which]
     monkeypatch.setenv("PPO_SCOPE_URL", server.url)
     page, since = leader, len(leader.messages)
     model, refused = sb3_loop.made(), []
@@ -153,6 +162,9 @@ def test_an_update_is_made_a_second_time_and_nothing_else_moves(which, server, l
     assert first == 1 and len(rows["loss"]) == UPDATES
     assert shown[0]["scalars"]["old_clip_fraction"] < shown[0]["scalars"]["new_clip_fraction"]
     assert (rows["clip_fraction"][1] > 0.1) is (which == "new"), "the row is that of what was kept"
+    for name, (_, each) in made.items():
+        assert shown[0]["scalars"][f"{name}_theta_change"] == pytest.approx(each[1], rel=1e-4)
+    assert rows["theta_change"] == pytest.approx(moved, rel=1e-4)
 
 
 def test_an_update_that_began_unseen_is_not_made_a_second_time(monkeypatch):

@@ -132,9 +132,9 @@ class Policy(ABC):
         self.become(theta, besides)
 
     def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
-        """Take over these weights; for a policy that nobody trains."""
+        """Take over these weights."""
         with torch.no_grad():
-            nn.utils.vector_to_parameters(theta, self._parameters)
+            _write(theta, self._parameters)
             for (part, name), other in zip(self._gathering, buffers, strict=True):
                 getattr(part, name).copy_(other)
 
@@ -214,7 +214,7 @@ class Policy(ABC):
             self._copy.train(False)
         with torch.no_grad():
             mine = [one for one in self._copy.parameters() if one.requires_grad]
-            nn.utils.vector_to_parameters(theta.to(self.device), mine)
+            _write(theta.to(self.device), mine)
             for own, other in zip(self._copy.buffers(), self._module.buffers(), strict=True):
                 own.copy_(other)
         return self._copy
@@ -245,3 +245,10 @@ def _buffers_of(module: nn.Module) -> list[tuple[nn.Module, str]]:
     """Where they are, each once: the parts of a module are walked through but once."""
     found = {id(one): (part, name) for part in module.modules() for name, one in part.named_buffers(recurse=False)}
     return list(found.values())
+
+
+def _write(theta: Tensor, parameters: Sequence[Tensor]) -> None:
+    """θ [P] into these: `vector_to_parameters` would make them parts of θ itself, which the next step then moves."""
+    parts = torch.split(theta, [one.numel() for one in parameters])
+    for one, part in zip(parameters, parts, strict=True):
+        one.data.copy_(part.view_as(one))
