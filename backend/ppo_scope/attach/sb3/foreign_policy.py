@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import gymnasium as gym
@@ -107,6 +108,8 @@ class ForeignPolicy(Policy):
 def _distribution_of(space: gym.Space[Any], policy: Any) -> Distribution | None:
     if getattr(policy, "use_sde", False) or getattr(policy, "squash_output", False):
         return None
+    if isinstance(space, gym.spaces.MultiBinary) and hasattr(policy.action_dist, "apply_masking"):
+        space = gym.spaces.MultiDiscrete([2] * prod(space.shape))  # sb3-contrib has a choice of two for each
     try:
         return distribution_of(space)
     except ValueError:

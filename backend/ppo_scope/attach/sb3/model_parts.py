@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -17,21 +18,36 @@ class Constant:
         return self._value
 
 
-class Listening:
-    """The user's callback, and an ear beside it."""
+@contextlib.contextmanager
+def listening(callback: Any, hear: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """What the user's callback is told after each step that ends an episode is heard meanwhile. It stays what it is: a
+    `collect_rollouts` of the user's own may ask for its class, or note something on it.
+    """
+    told, theirs = callback.update_locals, vars(callback).get("update_locals")
 
-    def __init__(self, callback: Any, hear: Callable[[dict[str, Any]], None]) -> None:
-        self._callback, self._hear = callback, hear
-        self._update_locals, self.on_step = callback.update_locals, callback.on_step  # which every step asks for
-
-    def update_locals(self, found: dict[str, Any]) -> None:
-        """Called after each step of the environments, and once at the end."""
+    def update_locals(found: dict[str, Any]) -> None:  # after each step of the environments, and once at the end
         if True in found["dones"].tolist() and found["n_steps"] < found["n_rollout_steps"]:
-            self._hear(found)
-        self._update_locals(found)
+            hear(found)
+        told(found)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._callback, name)
+    callback.update_locals = update_locals
+    try:
+        yield
+    finally:
+        if theirs is None:
+            del callback.update_locals
+        else:
+            callback.update_locals = theirs
+
+
+def as_of(kind: type, ours: type, reduced: Any) -> Any:
+    """What `__reduce_ex__` tells of an object of our class, as of one of its own, which other processes can find."""
+    if isinstance(reduced, str) or not reduced[1] or reduced[1][0] is not ours:
+        return reduced
+    make, (_, *arguments), *state = reduced
+    if make.__name__ == "__newobj__":  # which pickle refuses for another class than the object's
+        make = object.__new__
+    return make, (kind, *arguments), *state
 
 
 def env_of(model: Any) -> str:

@@ -14,10 +14,14 @@ from ppo_scope.attach.loop import Loop
 from ppo_scope.attach.record import Told
 from ppo_scope.attach.sb3.buffered import is_of_a_library
 from ppo_scope.attach.sb3.recurrent import answers_of, unpadded
-from ppo_scope.attach.watcher import guarded
+from ppo_scope.attach.watcher import guarded, say
 from ppo_scope.probes.record import PhaseKind
 
 OTHER_ORDER = "the minibatches are not drawn as they were in the version of Stable-Baselines3 that this is written for"
+OWN_BUFFER = (
+    "Which samples a minibatch holds is not known: {kind} draws them otherwise than buffers of Stable-Baselines3 do. "
+    "Nothing more is shown; the training goes on. A loop of one's own is shown by ppo_scope.Scope."
+)
 CHECKED = 16
 """At every so many updates it is checked again that minibatches are cut from a library's buffer as is known here."""
 
@@ -46,7 +50,8 @@ class NotingLoop(Loop):
         buffer = self._model.rollout_buffer
         count = buffer.buffer_size * buffer.n_envs
         if len(drawn) != 1 or np.shape(drawn[0]) != (() if self._recurrent else (count,)):
-            raise RuntimeError(OTHER_ORDER)
+            self._draws_otherwise()
+            return
         if len(self._places) != count:  # its samples are environment by environment, ours step by step
             self._places = np.ascontiguousarray(np.arange(count).reshape(buffer.buffer_size, buffer.n_envs).T).ravel()
         self._order = np.roll(np.arange(count), -drawn[0]) if self._recurrent else drawn[0]
@@ -91,6 +96,7 @@ class NotingLoop(Loop):
         assert isinstance(update, LateUpdate)
         if self._count == 1:
             self._about_to_step()
+            update.learning_rate = float(self.optimizer.param_groups[0]["lr"])  # a schedule may be overridden
         data: Any = unpadded(self._data) if self._recurrent else self._data
         start = (self._within[1] - 1) * self._size
         samples = self._places[self._order[start : start + len(data.old_log_prob)]]
@@ -107,6 +113,19 @@ class NotingLoop(Loop):
             self._kept = []
             self._update.epochs.append(Epoch(epoch, self._order, self._places, self._size, self._kept))
 
+    def _draws_otherwise(self) -> None:
+        """It is not known which samples minibatches hold.
+
+        Raises:
+            RuntimeError: of a library's own buffer, which is for us to mend.
+        """
+        buffer = self._model.rollout_buffer
+        if is_of_a_library(buffer):
+            raise RuntimeError(OTHER_ORDER)
+        why = OWN_BUFFER.format(kind=type(buffer).__name__)
+        say(why)
+        self.watcher.close(cause={"summary": why})
+
     def _brings_what_it_has(self, update: LateUpdate, data: Any, samples: NDArray[np.int64]) -> bool:
         """Whether an update's first minibatch holds these samples of the rollout, and nothing else than that has."""
         arrays, library = update.source[1], is_of_a_library(self._model.rollout_buffer)
@@ -118,6 +137,6 @@ class NotingLoop(Loop):
             columns += [(arrays.returns, data.returns)]
         alike = [np.array_equal(held.reshape(-1)[samples], one.cpu().numpy()) for held, one in columns]
         if not alike[0]:
-            raise RuntimeError(OTHER_ORDER)
+            self._draws_otherwise()
         self._sure = True
         return all(alike)

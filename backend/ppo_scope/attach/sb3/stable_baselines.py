@@ -26,12 +26,12 @@ from ppo_scope.attach.course import course
 from ppo_scope.attach.facts import Facts
 from ppo_scope.attach.late import LateUpdate
 from ppo_scope.attach.loop import clipping, drawing
-from ppo_scope.attach.record import Episode
+from ppo_scope.attach.record import Episode, Update
 from ppo_scope.attach.report import Beside
 from ppo_scope.attach.sb3.again import Outcome, Position
-from ppo_scope.attach.sb3.buffered import Buffered
+from ppo_scope.attach.sb3.buffered import LIBRARIES, Buffered
 from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
-from ppo_scope.attach.sb3.model_parts import Listening, env_of
+from ppo_scope.attach.sb3.model_parts import as_of, env_of, listening
 from ppo_scope.attach.sb3.model_settings import CHANGEABLE, ModelSettings
 from ppo_scope.attach.sb3.noting import NotingLoop
 from ppo_scope.attach.sb3.parts import parts_of, space_of
@@ -49,6 +49,7 @@ REFUSED = (
 NO_RATIO = "A2C makes one step with each rollout and has no ratio of policies to look at. "
 UNSUPPORTED = "It has a loss of its own, which is not known here yet. "
 NOT_KEPT = "Nobody looked when this update began, so where that was has not been kept. Step to the next one first."
+ITS_OWN = "a `train` of its own; L and its terms are by our definition, of what it asks its policy"
 ENDED = "This model's run was ended on the page, so `learn` returns at once. ppo_scope.watch(model) begins another run."
 KNOWN = {"stable_baselines3.PPO", "sb3_contrib.MaskablePPO", "sb3_contrib.RecurrentPPO"}
 
@@ -97,7 +98,8 @@ class Watched(NotingLoop):
         self._ends: list[tuple[int, Floats, list[int]]] = []  # steps with an end in them: R, which rows were truncated
         self._ended: list[Episode] = []
         self._steps: Any = None  # the hook of its optimizer, which only a loop that is looked at closely needs
-        self._train: Callable[[], None] = lambda: None
+        self._train: Callable[[], None] = lambda: None  # what has made the latest update
+        self._standing: Callable[[], None] | None = None  # before a `train` that was set on the model
         self._before: Position | None = None  # where the update at hand began, if somebody may ask for it
         # Steps before the latest `learn`, which may count from 0 again, and those that it has made.
         self._learned = (0, 0)
@@ -115,6 +117,7 @@ class Watched(NotingLoop):
             self.settings.facts,
             address=server_of(url, say),
             library=f"Stable-Baselines3 {type(model).__name__}",
+            loss=ITS_OWN if _trains_by_itself(model) else "",
             changeable=CHANGEABLE,
             paused=paused,
             seed=model.seed if isinstance(model.seed, int) else None,
@@ -161,7 +164,7 @@ class Watched(NotingLoop):
             self._as_collected, self._count = False, 0
             with self._listening():
                 self._train()
-            new.stopped_by_kl = len(new.gradient_norms) < self._count
+            new.stopped_by_kl = self._is_stopped(new)
             return Outcome(new, Position(model, self.policy), values, self._within)
         finally:
             self._update, self._within, self._quiet = old, within, False
@@ -219,22 +222,47 @@ class Watched(NotingLoop):
                 return False
             watched._collecting()
             watched.settings.total = callback.locals.get("total_timesteps")
-            return bool(kind.collect_rollouts(me, env, Listening(callback, watched._stepped), *arguments, **named))
-
-        self._train = lambda: kind.train(self._model)
+            with listening(callback, watched._stepped):
+                whole = bool(kind.collect_rollouts(me, env, callback, *arguments, **named))
+            watched._stand_before_its_own()
+            return whole
 
         def train(me: Any) -> None:
-            if me is watched._model and not watched.watcher.off:
-                watched._collected()
-            if me is not watched._model or watched.watcher.off:
+            if me is watched._model:
+                watched._learns(kind.train.__get__(me))
+            else:
                 kind.train(me)
-                return
-            with watched._listening():
-                kind.train(me)
-            watched._ended_by_train()
 
-        names = {"collect_rollouts": collect_rollouts, "train": train, "__module__": kind.__module__}
-        self._model.__class__ = type(kind.__name__, (kind,), names)
+        def __reduce_ex__(me: Any, protocol: Any) -> Any:  # noqa: N807  # as what it is without us
+            return as_of(kind, type(me), kind.__reduce_ex__(me, protocol))
+
+        names = {"collect_rollouts": collect_rollouts, "train": train, "__reduce_ex__": __reduce_ex__}
+        self._model.__class__ = type(kind.__name__, (kind,), {**names, "__module__": kind.__module__})
+
+    def _stand_before_its_own(self) -> None:
+        """A `train` that was set on the model stands before that of its class: until it is called, we do before it."""
+        attributes = vars(self._model)
+        own = attributes.get("train", self._standing)
+        if own is self._standing:
+            return
+
+        def train() -> None:
+            attributes["train"] = own
+            self._learns(own)
+
+        attributes["train"] = self._standing = train
+
+    def _learns(self, train: Callable[[], None]) -> None:
+        """An update, by what makes it."""
+        self._train = train
+        if not self.watcher.off:
+            self._collected()
+        if self.watcher.off:
+            train()
+            return
+        with self._listening():
+            train()
+        self._ended_by_train()
 
     def _passed_by(self, model: Any) -> None:
         """A model learns, and is not watched by this."""
@@ -338,9 +366,11 @@ class Watched(NotingLoop):
             self._end_epoch()
 
     def _ended_by_train(self) -> None:
-        update = self._update
-        stopped = update is not None and len(update.gradient_norms) < self._count
-        self._updated(stopped_by_kl=stopped)
+        self._updated(stopped_by_kl=self._update is not None and self._is_stopped(self._update))
+
+    def _is_stopped(self, update: Update) -> bool:
+        """Whether its last minibatch made no step, as `target_kl` has it."""
+        return self._model.target_kl is not None and len(update.gradient_norms) < self._count
 
     def _take_changes(self) -> None:
         """What was set on the page takes effect, from this update on."""
@@ -350,3 +380,10 @@ class Watched(NotingLoop):
         self.settings.update()
         for name in wanted:
             self.watcher.changed(name, getattr(before, name), getattr(self.settings.facts, name), self._index)
+
+
+def _trains_by_itself(model: Any) -> bool:
+    """Whether what makes its updates is none of a library's."""
+    by_class = [vars(kind)["train"].__module__ for kind in type(model).__mro__ if "train" in vars(kind)]
+    theirs = next(module for module in by_class if module != __name__)  # else it was watched before
+    return "train" in vars(model) or theirs.partition(".")[0] not in LIBRARIES
