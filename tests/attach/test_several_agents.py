@@ -1,7 +1,10 @@
 """Several agents in a script by names of its own: with `--insert` each is a run of its own, also in turns."""
 
+import json
 import sys
+import urllib.request
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +13,9 @@ from ppo_scope.attach.inserting.guard import Guard
 from ppo_scope.attach.inserting.inserter import files_with
 from ppo_scope.attach.inserting.running import run
 from tests.attach.advised import advice_for, run_with
+from tests.attach.elsewhere import Watching
+from tests.attach.test_advice import SCRIPTS, SHAPES
+from tests.attach.test_several_files import LOSS_THERE
 
 NETS = """
 import copy
@@ -283,6 +289,29 @@ def test_what_one_agent_has_several_of_makes_no_more_runs(name, shown):
     assert guard.GUARD.on and not scope.watcher.off and not told
 
 
+TWICE = {  # of each the lines that train an agent, which are then run a second time
+    "generator": "    weights = main(HYPER)",
+    "two_optimizers": "    weights = train()",
+    "whole_batch": "    weights = main()",
+    "with_buffer": "agent = Agent(Config())",
+    "gaussian": "trainer = Trainer()",
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_the_same_training_done_twice_is_two_runs(name, shown):
+    text = (SCRIPTS / f"{name}.py").read_text()
+    place = text.index(TWICE[name])
+    indent = " " * (len(TWICE[name]) - len(TWICE[name].lstrip()))
+    again = "".join(f"    {line}\n" if line else "\n" for line in text[place:].splitlines())
+    scopes, _, told = shown(f"{text[:place]}{indent}for again in range(2):\n{again}\nheard, nets = [], []\n")
+    assert guard.GUARD.on and not told and [scope.watcher.off for scope in scopes] == [True, False]
+    for scope in scopes:
+        assert [len(update.minibatches) for update in scope.updates] == [SHAPES[name][0]] * 3
+        for update in scope.updates:
+            assert update.minibatches[0].logratio.exp().numpy() == pytest.approx(1.0, abs=1e-5)
+
+
 AGAIN = """
 agents = [Agent("a"), Agent("b")]
 for turn in (0, 1, 1, 0, 0, 1):
@@ -343,3 +372,49 @@ def test_agents_that_cannot_be_told_apart_end_what_is_shown_with_a_sentence(name
     assert [len(scope.updates) for scope in scopes] == [updates] and not guard.GUARD.on
     assert all(scope.watcher.off for scope in scopes)
     assert capfd.readouterr().err.count(f"they cannot be told apart: {why}") == 1
+
+
+SEEDS_OF_FILES = """
+import json
+import torch
+from agent import Agent, heard
+from buffer import Buffer
+from collecting import begin, play
+from numbers_of_it import *
+
+for seed in range(2):
+    obs, agent = begin(), Agent()
+    torch.manual_seed(seed)
+    buffer = Buffer(STEPS, COPIES)
+    for update in range(3):
+        obs = play(agent.networks, obs, buffer)
+        data = buffer.data
+        for epoch in range(EPOCHS):
+            for index in torch.randperm(len(data["old"])).split(8):
+                agent.learn({name: one[index] for name, one in data.items()})
+print(json.dumps(heard), flush=True)
+"""
+
+
+def test_seeds_of_a_script_that_is_spread_over_files_are_runs_of_their_own_on_the_page(tmp_path):
+    learns = LOSS_THERE["agent.py"].replace("class Agent", "heard = []\n\nclass Agent")
+    learns = learns.replace(
+        "        self.opt.step()\n", "        self.opt.step()\n        heard.append(total.item())\n"
+    )
+    for name, text in {**LOSS_THERE, "agent.py": learns, "train.py": SEEDS_OF_FILES}.items():
+        (tmp_path / name).write_text(text)
+    with Watching("--insert", "train.py", folder=tmp_path) as watching:
+        watching.said("the script has ended with code 0")
+        place = watching.said(r"http://\S+?/(?=#token)")[0]
+        heard = json.loads(watching.said(r"(?m)^\[.*\]$")[0])
+        runs = json.load(urllib.request.urlopen(f"{place}api/runs", timeout=30))
+        runs.sort(key=lambda run: run["attached"]["library"])
+        assert [(run["attached"]["library"], run["state"], run["update"]) for run in runs] == [
+            ("a loop of its own", "finished", 3),
+            ("a loop of its own, its agent 2", "finished", 3),
+        ]
+        own = np.array(heard).reshape(2, 3, 8).mean(axis=2)
+        for run, losses in zip(runs, own, strict=True):
+            told = json.load(urllib.request.urlopen(f"{place}api/runs/{run['id']}/series", timeout=30))
+            column = told["columns"].index("loss")
+            assert [row[column] for row in told["rows"]] == pytest.approx(losses, rel=1e-4)
