@@ -403,7 +403,7 @@ def test_seeds_of_a_script_that_is_spread_over_files_are_runs_of_their_own_on_th
     )
     for name, text in {**LOSS_THERE, "agent.py": learns, "train.py": SEEDS_OF_FILES}.items():
         (tmp_path / name).write_text(text)
-    with Watching("--insert", "train.py", folder=tmp_path) as watching:
+    with Watching("--insert", "train.py", folder=tmp_path, anew=True) as watching:
         watching.said("the script has ended with code 0")
         place = watching.said(r"http://\S+?/(?=#token)")[0]
         heard = json.loads(watching.said(r"(?m)^\[.*\]$")[0])

@@ -39,6 +39,7 @@ ARRAYS = (
     *("actions", "rewards", "log_probs", "values", "advantages", "returns", "dones", "truncated"),
     *("observations", "outputs", "mask", "deltas", "text"),
 )
+LOSSES = ("policy_loss", "loss")
 
 NO_WEIGHTS = "of what weights log π is made is not seen"
 ANOTHERS = "a minibatch of one comes within an update of another one"
@@ -101,11 +102,10 @@ class Agents:
         """
         frame = sys._getframe(1)
         update = self._update_at(frame)
-        losses = [given[name] for name in ("policy_loss", "loss") if isinstance(given.get(name), Tensor)]
-        weights = weights_of(log_prob, *losses)
+        losses = [one for name in LOSSES if isinstance(one := given.get(name), Tensor)]
         if update.learner is None:
-            self._begin(update, weights, losses, frame)
-        elif not update.learner.learns(weights):
+            self._begin(update, log_prob, losses, frame)
+        elif not update.learner.learns(log_prob, *losses):
             raise NotToldApart(ANOTHERS)
         self._learns = update.learner
         if self._learns is not None and self._learns.scope is not None:
@@ -142,8 +142,9 @@ class Agents:
             frame = frame.f_back
         raise RuntimeError(BEFORE)
 
-    def _begin(self, update: Update, weights: list[Tensor], losses: list[Tensor], frame: FrameType) -> None:
+    def _begin(self, update: Update, log_prob: Any, losses: list[Tensor], frame: FrameType) -> None:
         """An update, with its first minibatch."""
+        weights = weights_of(log_prob, *losses)
         if not weights:
             raise NotToldApart(NO_WEIGHTS)
         places = set(map(id, weights))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,9 +23,9 @@ class NotToldApart(Exception):
 SHARED = "two policies have some of their weights in common"
 FORMER = "weights that one of them had before, and others since, learn again"
 
-
 BEGINNING = 4
 """Numbers of an array of weights."""
+NOTHING = torch.zeros(())
 
 
 class Weights:
@@ -75,9 +75,17 @@ class Learner:
         self._mark = Mark(weights)
         return True
 
-    def learns(self, weights: Collection[Tensor]) -> bool:
-        """Whether these, in the midst of an update, are what it has begun with."""
-        return set(map(id, weights)) == self._had[0].now()
+    def learns(self, *made: Any) -> bool:
+        """Whether what the first of these that has a graph is made of, in the midst of an update, is what that has
+        begun with: of what remembers, each weight is come upon at every step, and once is enough.
+        """
+        own = self._had[0].now()
+        missing = set(own)
+        for weight in _reached(made):
+            missing.discard(id(weight))
+            if not missing or (isinstance(weight, nn.Parameter) and id(weight) not in own):
+                break
+        return not missing
 
     def steps(self, optimizer: Optimizer) -> None:
         """One has made a step while it learns, perhaps its own."""
@@ -133,8 +141,10 @@ def _is_alike(one: Tensor, other: Tensor) -> bool:
 
 def weights_of(*made: Any) -> list[Tensor]:
     """What the first of these that has a graph is made of: parameters, where there are any. Empty: none has one."""
-    for one in made:
-        found = list(reached_from(one)) if isinstance(one, Tensor) else []
-        if found:
-            return [weight for weight in found if isinstance(weight, nn.Parameter)] or found
-    return []
+    found = list(_reached(made))
+    return [weight for weight in found if isinstance(weight, nn.Parameter)] or found
+
+
+def _reached(made: Iterable[Any]) -> Iterator[Tensor]:
+    graphs = (one for one in made if isinstance(one, Tensor) and one.grad_fn is not None)
+    return reached_from(next(graphs, NOTHING))
