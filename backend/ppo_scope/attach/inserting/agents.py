@@ -159,14 +159,14 @@ class Agents:
             return
         learner.updates += 1
         for one in self._turns.took(learner, learner.updates):
-            one.is_over()
+            one.end()
 
     def _learner_of(self, weights: list[Tensor], make: Make) -> Learner:
         found = [one for one in self._learners if one.is_of(weights)]
         if found:
             return found[0]
         learner = Learner(make(library=numbered(LIBRARY, self._turns.number)), weights)
-        self._learners.append(learner)
+        self._learners = [*(one for one in self._learners if not one.is_gone), learner]
         self._turns.add(learner)
         return learner
 

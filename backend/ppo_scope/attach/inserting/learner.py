@@ -54,6 +54,11 @@ class Learner:
         self._optimizers: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._is_moved = False
 
+    @property
+    def is_gone(self) -> bool:
+        """Its run is over, and it will never learn again."""
+        return self.scope is None and not any(one.now() for one in self._had)
+
     def is_of(self, weights: Collection[Tensor]) -> bool:
         """Whether these are its own: the very same, or more or fewer of them, where some of its layers are frozen or
         let go for a while; or a copy of them, as they were when its latest update was over, where nothing is left that
@@ -69,7 +74,8 @@ class Learner:
             raise NotToldApart(FORMER)
         if found & own and not (found <= own or found >= own):
             raise NotToldApart(SHARED)
-        if not found & own and (self._may_learn(own) or not self._mark.is_on(weights)):
+        goes_on_as_copy = self.scope is not None and not self._may_learn(own) and self._mark.is_on(weights)
+        if not found & own and not goes_on_as_copy:
             return False
         self._had = [Weights(weights), *(one for one in self._had if one.now())]
         self._mark = Mark(weights)
@@ -93,7 +99,7 @@ class Learner:
             self._optimizers.add(optimizer)
             self._is_moved = True
 
-    def is_over(self) -> None:
+    def end(self) -> None:
         """It learns no more."""
         if self.scope is not None and self.scope.tells:
             self.scope.update()
