@@ -39,6 +39,8 @@ from tests.attach.several_agents import (
 from tests.attach.test_advice import SCRIPTS, SHAPES
 from tests.attach.test_several_files import LOSS_THERE
 
+pytestmark = pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays")
+
 SEVERAL = {  # clip ranges, of agents by names that they have
     "seeds": (CLASS + SEEDS, {"a": 0.1, "b": 0.2, "c": 0.3}),
     "seeds that are let go": (NETS + FUNCTION, {"a": 0.1, "b": 0.2, "c": 0.3}),
