@@ -71,8 +71,8 @@ class Noting(ppo_scope.Scope):
         self.updates = []
         Noting.made.append(self)
 
-    def rollout(self, **given):
-        super().rollout(**given)
+    def takes(self, *given):
+        super().takes(*given)
         if len(self.updates) == 0:
             reached = self.watcher.reached
             self.watcher.reached = lambda phase: (self._note(phase), reached(phase))

@@ -138,8 +138,8 @@ def test_rewards_are_gathered_where_the_environment_gives_them(changed, as_given
 
 BROKEN = [
     ("samples=ids", "samples=ids[1 / 0]", "(ZeroDivisionError: division by zero)"),
-    ("actions=moves", "actions=moves.unknown", "has no attribute 'unknown'"),  # before there is a run
-    ("log_prob=new", "log_prob=new[1:]", "log_prob"),  # which is refused with a sentence
+    ("actions=moves", "actions=moves.unknown", "has no attribute 'unknown'"),
+    ("log_prob=new", "log_prob=new[1:]", "log_prob"),  # which is refused with a sentence, of a run that has begun
 ]
 
 
@@ -158,7 +158,7 @@ def test_an_error_in_a_line_that_was_put_in_ends_the_watching_and_is_said_once(
     printed = capfd.readouterr().err
     assert printed.count("A line that was put in has failed") == 1 and said in printed and not guard.GUARD.on
     assert all(map(torch.equal, plain[1]["weights"], variables["weights"]))
-    assert len(told) == (own == "actions=moves"), "where there is no run yet, the page is told of the script"
+    assert len(told) == (own != "log_prob=new"), "where there is no run yet, the page is told of the script"
     assert all(scope.watcher.off for scope in scopes if scope.updates or not told)
 
 

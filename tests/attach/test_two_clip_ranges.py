@@ -56,6 +56,11 @@ BARE = (
 BOTH = {"clip_range", "clip_range_high"}
 SHOWN = {
     "by its name": (by_name("clip_coef_high", 0.35), "0.35", BOTH),
+    "by its name, and falling by itself": (
+        (clamped("1 - args.clip_coef", f"1 + args.eps_high * ({FALLING} / 0.35)"), in_args(eps_high=0.35)),
+        FALLING,
+        BOTH,
+    ),
     "less than ε": (by_name("eps_high", 0.05), "0.05", BOTH),
     "a pair": (PAIR, "0.35", BOTH),
     "a pair, and another for V": (THREE, "0.35", BOTH),

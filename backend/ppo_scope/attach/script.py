@@ -40,7 +40,10 @@ SO_FAR = (
     "be found."
 )
 OTHERS = "Two other ways: ppo_scope.watch(model) in the script, or ppo_scope.Scope in its loop; see docs/attach.md."
-ADVISED = "These lines do the latter, as far as its source tells, put in where they say:"
+ADVISED = (
+    "These lines do the latter, as far as its source tells, for one agent (a script that trains several makes a Scope "
+    "for each), put in where they say:"
+)
 NOT_REACHED = "{script} was begun anew with lines that show it, and has come to none that tells anything."
 INTERRUPTED = "{script} was interrupted before it came to a PPO's update."
 FAILED = "{script} has failed before a PPO was found in it: {error}"

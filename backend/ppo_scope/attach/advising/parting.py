@@ -27,8 +27,6 @@ class Put(NamedTuple):
     """By its own lines; the first follows the imports that it begins with."""
     scope: str
     """What the Scope is called there."""
-    home: str | None = None
-    """The module that has it, where it is another one."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +105,8 @@ def _put(source: Source, number: int, pieces: Sequence[Piece], shared: Sequence[
     moved.sort(key=lambda one: (one.line, one.after))
     scope = next(one for one in shared if one.empty == EMPTY["scope"])
     first = Piece(_after_imports(ast.parse(file.text)), True, beginning, 0)
-    if scope.home == number:
-        return Put(file.path, file.text, [first, *moved], scope.name)
-    qualified = f"{source.alias(scope.home)}.{scope.name}"
-    return Put(file.path, file.text, [first, *moved], qualified, source.files[scope.home].module)
+    own_name = scope.name if scope.home == number else f"{source.alias(scope.home)}.{scope.name}"
+    return Put(file.path, file.text, [first, *moved], own_name)
 
 
 def _qualified(piece: Piece, name: str, words: str) -> Piece:

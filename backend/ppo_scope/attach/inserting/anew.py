@@ -99,11 +99,11 @@ def _read(handed: str) -> Advice | None:
     return None if None in found else Advice([put for put in found if put is not None], names, lines)
 
 
-def _with_text(path: str, digest: str, pieces: Sequence[Any], *named: Any) -> Put | None:
+def _with_text(path: str, digest: str, pieces: Sequence[Any], scope: str) -> Put | None:
     text = ""
     with contextlib.suppress(OSError, ValueError, SyntaxError):
         text = text_of(path)
-    return Put(path, text, [Piece(*one) for one in pieces], *named) if _digest(text) == digest else None
+    return Put(path, text, [Piece(*one) for one in pieces], scope) if _digest(text) == digest else None
 
 
 def _digest(text: str) -> str:

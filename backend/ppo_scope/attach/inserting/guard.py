@@ -15,6 +15,8 @@ from torch import nn
 
 from ppo_scope.attach.connecting.address import given
 from ppo_scope.attach.connecting.script_news import tell
+from ppo_scope.attach.inserting.agents import Agents
+from ppo_scope.attach.inserting.learner import NotToldApart
 from ppo_scope.attach.watcher import say
 from ppo_scope.wire.attaching import LONGEST, ScriptNews
 from ppo_scope.worker import causes
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 FAILED = "A line that was put in has failed, and nothing more is shown; the training goes on. ({kind}: {error})"
 
+MIXED = (
+    "Several agents seem to learn in {script}, and they cannot be told apart: {why}. Nothing more is shown; the "
+    "training goes on."
+)
 NOT_ASKED = "a {kind} would be asked once more than the script does: put what it answers into a variable"
 
 
@@ -37,6 +43,11 @@ class Guard:
         """Those that were put in; empty: none were."""
         self.script = ""
         """Into which."""
+        self._agents = Agents(self._tell)
+
+    def each_with(self, kind: type[Scope], **facts: Any) -> Agents:
+        """What the lines call their Scope: each agent has one of its own, and one that is new has it made like this."""
+        return self._agents.each_with(kind, **facts)
 
     def asked(self, held: Any) -> Any:
         """What may be asked once more than the script does, so that nothing comes of it.
@@ -50,21 +61,28 @@ class Guard:
             return held  # whose `entropy` and `log_prob` draw nothing
         raise TypeError(NOT_ASKED.format(kind=type(held).__name__))
 
-    def names(self, module: str) -> dict[str, Any]:
-        """Of another file, in which the Scope is."""
-        return vars(sys.modules[module])
-
-    def failed(self, scope: Scope | None) -> None:
+    def failed(self) -> None:
         """In a handler of what one of them has raised."""
         error = sys.exception()
         assert error is not None
         self.on = False
-        why = FAILED.format(kind=type(error).__name__, error=causes.in_a_line(error))
+        if isinstance(error, NotToldApart):
+            why = MIXED.format(script=self.script, why=error)
+        else:
+            why = FAILED.format(kind=type(error).__name__, error=causes.in_a_line(error))
         say(why)
         with contextlib.suppress(Exception):  # whatever is the matter, the script goes on
-            if scope is not None and scope.let_go({"summary": why}):
-                return
-            tell(given(), ScriptNews(script=self.script, why=why[:LONGEST], lines=self.lines))
+            if not self._agents.let_go({"summary": why}):
+                self._news(why)
+
+    def _tell(self, why: str) -> None:
+        """In the terminal, and on the page."""
+        say(why)
+        with contextlib.suppress(Exception):
+            self._news(why)
+
+    def _news(self, why: str) -> None:
+        tell(given(), ScriptNews(script=self.script, why=why[:LONGEST], lines=self.lines))
 
     def end(self) -> None:
         """Its run was ended on the page: the script ends as it does."""

@@ -78,14 +78,19 @@ def _guarded(code: Sequence[str], put: Put) -> list[str]:
     """An error in it ends nothing; where the run was ended on the page, the script ends."""
     indent = code[0][: len(code[0]) - len(code[0].lstrip())]
     step = "\t" if "\t" in indent else "    "
-    told = [f"{one} or {GUARD}.end()" if one.strip() == f"{put.scope}.update()" else one for one in code]
-    inside = [f"{step}{step}{one}" if one else one for one in told]
+    inside = [f"{step}{step}{_of_each(one, put.scope)}" if one else one for one in code]
     head = [f"{indent}{GUARDED}", f"{indent}{step}try:"]
-    # By its name alone it would have to be declared before, and imported elsewhere.
-    name = put.scope.rpartition(".")[2]
-    where = "globals()" if put.home is None else f'{GUARD}.names("{put.home}")'
-    failed = f'{GUARD}.failed({where}["{name}"])'
-    return [*head, *inside, f"{indent}{step}except Exception:", f"{indent}{step}{step}{failed}"]
+    return [*head, *inside, f"{indent}{step}except Exception:", f"{indent}{step}{step}{GUARD}.failed()"]
+
+
+def _of_each(line: str, scope: str) -> str:
+    """A line as it tells of several agents: what stands for the Scope is asked for at every update."""
+    told, indent = line.strip(), line[: len(line) - len(line.lstrip())]
+    if told == f"if {scope} is None:":
+        return f"{indent}{GUARDED}"
+    if told == f"{scope} = ppo_scope.Scope(":
+        return f"{indent}{scope} = {GUARD}.each_with(ppo_scope.Scope,"
+    return f"{line} or {GUARD}.end()" if told == f"{scope}.update()" else line
 
 
 def _is_ours(node: ast.AST, lines: Sequence[Line]) -> bool:

@@ -23,6 +23,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 from torch import nn
@@ -31,6 +32,7 @@ from ppo_scope.attach.arrays import Misshapen, number_of
 from ppo_scope.attach.facts import facts_of, refuse_nonsense, with_rollout
 from ppo_scope.attach.own_loop.handed import (
     MAY_BE_TOLD,
+    Handed,
     epoch_of,
     handed,
     layout_of,
@@ -240,16 +242,12 @@ class Scope(ToldLoop):
         Raises:
             ValueError: a shape does not fit, or a number is none that it can be; the sentence names the mistake.
         """
-        layout = layout_of(rewards)
-        if self._open:  # its loop has left the update before in the middle: that is over as it is
-            self._begun = False
-            self._updated(stopped_by_kl=False)
-        self.begins()
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high, "ratio_cap": ratio_cap}
         moved |= {"value_coef": value_coef, "entropy_coef": entropy_coef}
-        self._facts = with_rollout(self._facts, layout, moved)
-        self._collected(
+        layout = layout_of(rewards)
+        hand_over = partial(
+            handed,
             layout,
             actions=actions,
             rewards=rewards,
@@ -265,15 +263,29 @@ class Scope(ToldLoop):
             deltas=deltas,
             text=text,
         )
+        self.takes(layout, moved, hand_over)
+
+    def takes(self, layout: tuple[int, int], moved: Mapping[str, Any], hand_over: Callable[[], Handed]) -> None:
+        """What `rollout` is told, by who has taken it over before it was known whose it is.
+
+        Raises:
+            ValueError: as in `rollout`.
+        """
+        if self._open:  # its loop has left the update before in the middle: that is over as it is
+            self._begun = False
+            self._updated(stopped_by_kl=False)
+        self.begins()
+        self._facts = with_rollout(self._facts, layout, moved)
+        self._collected(hand_over)
 
     @guarded
-    def _collected(self, layout: tuple[int, int], /, **given: Any) -> None:
-        found = handed(layout, **given)
+    def _collected(self, hand_over: Callable[[], Handed]) -> None:
+        found = hand_over()
         rollout, batch = found.rollout, found.batch
         if self.distribution is None and not self._index:
             seen = rollout.observations.shape[2:]
             self.observation = f"arrays of shape {seen}" if rollout.observations.shape[-1] else "not told"
-            self._judging.learn(rollout.actions, rollout.observations, given["outputs"])
+            self._judging.learn(rollout.actions, rollout.observations, batch.told_outputs)
         if rollout.text is not None and self.abilities.text is None:
             self.abilities = replace(self.abilities, text=text_of)
         rollout.episodes = self._episodes.take(rollout.rewards, found.ends, self.steps, rollout.trained)

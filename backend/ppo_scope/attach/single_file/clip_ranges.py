@@ -50,6 +50,7 @@ class ClipRanges:
         self.told: dict[str, float | None] = {}
         """By the loss, where that is otherwise than `args` say."""
         self._by_args: bool | None = None  # whether ε⁺ is a number of theirs; None: no clamp has told
+        self._named: float | None = None  # ε⁺ as they had it then
         self._seen = False  # a clamp that begins at 1 − ε
 
     @property
@@ -78,9 +79,12 @@ class ClipRanges:
             return
         as_args_say = _is_same(high, low if named is None else named)
         if self._by_args and not as_args_say:
-            raise Unlike(_moved("clip_range_high", settings, (1.0 - low, 1.0 + high)))
+            if named != self._named:
+                raise Unlike(_moved("clip_range_high", settings, (1.0 - low, 1.0 + high)))
+            self._by_args = False  # nobody has moved it there: the script lets it fall by itself
         if self._by_args is None:
             self._by_args = named is not None and as_args_say
+        self._named = named
         self._seen = True
         self.told = own if as_args_say else {**own, "clip_range_high": None if _is_same(high, low) else high}
 

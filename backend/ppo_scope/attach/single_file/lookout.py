@@ -26,6 +26,7 @@ from ppo_scope.attach.single_file.named import NAMES, Found, Unlike, found_in, l
 from ppo_scope.attach.single_file.named_loop import NamedLoop
 from ppo_scope.attach.single_file.optimizers import agent_in
 from ppo_scope.attach.single_file.proven_loss import SYMBOLS
+from ppo_scope.attach.turns import AGAIN, Turns
 from ppo_scope.attach.watcher import FOUND, say
 
 EUCLIDEAN = 2.0
@@ -38,10 +39,6 @@ FROM_THE_SECOND = (
     "what args do not tell of it, {names}, was known when its first minibatch was over."
 )
 OTHER_FORM = "The PPO at {place} is shown, and {otherwise}."
-AGAIN = (
-    "An agent whose run was taken for finished, since another one has made two updates meanwhile, learns on at "
-    "{place}: of it nothing more is shown."
-)
 DOUBTS_AFTER = 50
 """Calls of `backward` in which nothing was found: then that is said, since a training may go on for days."""
 SOME = "of these, {names} are at {place}"
@@ -64,9 +61,7 @@ class Lookout:
         self._url, self._told_why, self._doubts = url, refused, doubts
         self.loop: NamedLoop | None = None
         """The one that has learned last."""
-        self._turns: dict[NamedLoop, tuple[int, int]] = {}
-        """Those whose runs go on: which update they have begun, and when, counted by such beginnings."""
-        self._begun = 0
+        self._turns: Turns[NamedLoop] = Turns()
         self._waiting: Waiting | None = None
         self.calls = 0
         """Of `backward`, by whomever."""
@@ -95,12 +90,12 @@ class Lookout:
             weights = [parameters] if isinstance(parameters, Tensor) else list(parameters)
             norm = clip(weights, *arguments, **named)
             kind = named.get("norm_type", arguments[1] if len(arguments) > 1 else EUCLIDEAN)
-            for loop in tuple(self._turns) if float(kind) == EUCLIDEAN else ():  # else it is not ‖∇L‖
+            for loop in self._turns if float(kind) == EUCLIDEAN else ():  # else it is not ‖∇L‖
                 loop.clipped(norm, weights)
             return norm
 
         def stepped(optimizer: Any, *_: Any) -> None:
-            for loop in tuple(self._turns):
+            for loop in self._turns:
                 loop.stepped(optimizer)
 
         torch.Tensor.backward = differentiated  # type: ignore[assignment,method-assign]
@@ -111,7 +106,7 @@ class Lookout:
         """The script is over, to its end or not: what was put in its way is taken out of it."""
         torch.Tensor.backward, nn.utils.clip_grad_norm_ = self._before  # type: ignore[method-assign]
         self._steps.remove()
-        for loop in tuple(self._turns) if whole else ():
+        for loop in self._turns if whole else ():
             loop.finish()
 
     def why_none(self) -> str:
@@ -128,7 +123,8 @@ class Lookout:
         if self.loop is not None and self.loop.watcher.copied:  # its run is another process's
             for loop in self._turns:
                 loop.leave()
-            self.loop, self._turns = None, {}
+            self.loop = None
+            self._turns.clear()
         if self.loop is not None and all(loop.watcher.off for loop in self._turns):
             for loop in self._turns:
                 loop.alone()
@@ -152,7 +148,8 @@ class Lookout:
         if theirs is not None:
             self.loop = theirs
             theirs.differentiating(found, loss)
-            self._took_its_turn(theirs)
+            for one in self._turns.took(theirs, theirs.index):
+                self._over(one)
 
     def _was_shown(self, learner: Any, found: Found) -> bool:
         """Whether it learns again, after its run."""
@@ -162,21 +159,8 @@ class Lookout:
             self._told_why(AGAIN.format(place=found.place), None)
         return was
 
-    def _took_its_turn(self, loop: NamedLoop) -> None:
-        """Each agent's run is one of its own. Who has not learned between two updates of another one is done, as one
-        seed after the other is; agents that learn in turns have.
-        """
-        index, turn = self._turns[loop]
-        if loop.index == index:
-            return
-        self._begun += 1
-        self._turns[loop] = loop.index, self._begun
-        for one in [one for one, (_, other) in self._turns.items() if other < turn]:
-            self._over(one)
-
     def _over(self, loop: NamedLoop) -> None:
         """It learns no more."""
-        del self._turns[loop]
         loop.watcher.begins()  # what was set last would be set in the variables of the one that learns now
         loop.finish(stopped_by_kl=True)  # whatever is left of its last update was not to be
         loop.watcher.close()
@@ -224,13 +208,13 @@ class Lookout:
     ) -> NamedLoop | None:
         ranks, loop = Ranks(agent_in(found.variables)), None
         try:
-            loop = NamedLoop(found, loss, self._url, ranks, terms, waited, 1 + len(self._turns) + len(self._shown))
+            loop = NamedLoop(found, loss, self._url, ranks, terms, waited, self._turns.number)
         except Unlike as why:
             self._refuse(found, str(why))
         except Exception as error:  # ours, or of variables that are otherwise than is known here: the script goes on
             self._refuse(found, NOT_KNOWN.format(error=error))
         if ranks.agree(loop is not None and not (ranks.together and loop.watcher.off)) and loop is not None:
-            self._turns[loop] = loop.index, 0
+            self._turns.add(loop, loop.index)
             if loop.loss.form.sentence and rank_here() == 0:
                 say(OTHER_FORM.format(place=found.place, otherwise=loop.loss.form.sentence))
             return loop

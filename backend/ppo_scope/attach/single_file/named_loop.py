@@ -45,6 +45,7 @@ from ppo_scope.attach.single_file.proven_loss import ProvenLoss
 from ppo_scope.attach.single_file.proving import ProvingLoop, is_looked_at
 from ppo_scope.attach.single_file.remembering import RememberingAgent
 from ppo_scope.attach.single_file.update import update_of
+from ppo_scope.attach.turns import numbered
 from ppo_scope.attach.watcher import Watcher, guarded, say
 from ppo_scope.probes.record import PhaseKind
 
@@ -132,7 +133,7 @@ class NamedLoop(ProvingLoop):
             self,
             self.loss.facts,
             address=server_of(url, say) if self._reports else None,
-            library="a PPO in one file" + (f", its agent {number}" if number > 1 else ""),
+            library=numbered("a PPO in one file", number),
             loss=self.loss.form.brief,
             changeable=(*changeable, *(["learning_rate"] if alpha else []), *(["kl_coef"] if beta else [])),
             seed=self.loss.facts.seed,

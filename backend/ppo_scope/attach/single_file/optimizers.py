@@ -4,7 +4,7 @@ critic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -92,12 +92,17 @@ def set_alpha(groups: Sequence[dict[str, Any]], alpha: float) -> None:
 
 def reaches(loss: Tensor, weights: set[int]) -> bool:
     """Whether its gradient comes to any of these weights, by `id`."""
+    return any(id(one) in weights for one in reached_from(loss))
+
+
+def reached_from(loss: Tensor) -> Iterator[Tensor]:
+    """What its gradient comes to."""
     waiting, seen = [loss.grad_fn], set()
     while waiting:
         node = waiting.pop()
         if node is not None and node not in seen:
-            if id(getattr(node, "variable", None)) in weights:
-                return True
+            leaf = getattr(node, "variable", None)
+            if leaf is not None:
+                yield leaf
             seen.add(node)
             waiting += [one for one, _ in node.next_functions]
-    return False
