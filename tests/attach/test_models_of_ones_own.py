@@ -12,6 +12,7 @@ from sb3_contrib.common.envs import InvalidActionEnvMultiBinary
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
+from torch.nn.utils import parameters_to_vector
 
 from ppo_scope.attach.sb3.stable_baselines import ITS_OWN, Watched
 from ppo_scope.probes.moment import Moment
@@ -203,3 +204,56 @@ def test_what_ends_an_update_is_its_target_kl_alone(monkeypatch):
     model.learn(128)
     assert [one.stopped_by_kl for one in told] == [False, False]
     watched.watcher.close()
+
+
+def swapped(model):
+    model.policy = made(seed=2).policy
+
+
+def with_another_head(model):
+    policy = model.policy
+    torch.manual_seed(5)
+    policy.action_net = torch.nn.Linear(64, 2)
+    policy.optimizer = torch.optim.Adam(policy.parameters(), lr=3e-4)
+
+
+def frozen(model):
+    for one in model.policy.mlp_extractor.parameters():
+        one.requires_grad = False
+
+
+def thawed(model):
+    for one in model.policy.parameters():
+        one.requires_grad = True
+
+
+@pytest.mark.parametrize("change", [swapped, with_another_head, thawed], ids=lambda one: one.__name__)
+def test_another_policy_is_asked_from_then_on(change, monkeypatch):
+    set_nowhere(monkeypatch)
+
+    def learned_with(watching):
+        model, moved = made(), []
+        if change is thawed:
+            frozen(model)
+        watched = watching(model)
+        told = updates_of(watched) if watched else []
+        model.learn(128)
+        change(model)
+        for _ in range(2):
+            model.policy.train()
+            before = parameters_to_vector(model.policy.parameters()).detach()
+            model.learn(64, reset_num_timesteps=False)
+            after = parameters_to_vector(model.policy.parameters()).detach()
+            moved.append(float((after - before).norm()))
+            if watched:
+                update, theta = told[-1], watched.abilities.theta()
+                assert float((theta - update.theta_before).norm()) == pytest.approx(moved[-1], rel=1e-5)
+                assert torch.equal(watched.policy.judge(update.batch)[0], asked(model, update.batch))
+        return sb3_loop.digest(model)
+
+    assert learned_with(lambda model: Watched(model, nowhere(), False)) == learned_with(lambda _: None)
+
+
+def asked(model, batch):
+    with torch.no_grad():
+        return model.policy.get_distribution(batch.observations).distribution.logits

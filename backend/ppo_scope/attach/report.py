@@ -222,6 +222,14 @@ class Report:
         if send:
             self._sequence = self._outlet.send_made(clerk.made(handed, looked), looked.place)
 
+    def anew(self) -> None:
+        """The policy is another one, or other weights of it are trained: who measures beside the loop has it anew."""
+        clerk, beside = self._clerk, self._beside
+        if clerk is not None and beside is not None:
+            self._take_from(clerk, all_of_them=True)
+            clerk.close()
+            self._clerk, self._known, self._judged = hired(beside.library), None, None
+
     def close(self) -> None:
         """Nothing is measured any more."""
         if self._clerk is not None:

@@ -237,6 +237,11 @@ class Watcher:
         """A setting has another value from this update on."""
         self._report.changed({"name": name, "old": old, "new": new, "first_update": update})
 
+    def has_another_policy(self) -> None:
+        """What is asked from here on is not what was asked before."""
+        with self._telling:
+            self._report.anew()
+
     def give_up(self, error: BaseException) -> None:
         """Something of ours has failed: say so, once, and let go."""
         self.off = True

@@ -40,6 +40,25 @@ def listening(callback: Any, hear: Callable[[dict[str, Any]], None]) -> Iterator
             callback.update_locals = theirs
 
 
+class Trained:
+    """Which policy a model has, and which of its weights are trained."""
+
+    def __init__(self, model: Any) -> None:
+        self._policy, self._optimizer = model.policy, model.policy.optimizer
+        self._parameters = list(model.policy.parameters())
+        self._which = self._now()
+
+    def is_so(self, model: Any) -> bool:
+        """Whether it still is. A layer that has been put in place of another one is trained by another optimizer, or by
+        one with a group more.
+        """
+        same = model.policy is self._policy and self._policy.optimizer is self._optimizer
+        return same and self._now() == self._which
+
+    def _now(self) -> tuple[int, list[bool]]:
+        return len(self._optimizer.param_groups), [one.requires_grad for one in self._parameters]
+
+
 def as_of(kind: type, ours: type, reduced: Any) -> Any:
     """What `__reduce_ex__` tells of an object of our class, as of one of its own, which other processes can find."""
     if isinstance(reduced, str) or not reduced[1] or reduced[1][0] is not ours:

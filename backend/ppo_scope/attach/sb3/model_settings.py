@@ -51,6 +51,10 @@ class ModelSettings:
             self.habits = replace(self._policy.habits, normalizes=model.normalize_advantage)
             self.form = form_of(model)
 
+    def of(self, policy: ForeignPolicy) -> None:
+        """The model has this one from here on."""
+        self._policy, self._told = policy, ()
+
     def set(self, wanted: dict[str, Any]) -> None:
         """By our names."""
         model = self._model

@@ -31,7 +31,7 @@ from ppo_scope.attach.report import Beside
 from ppo_scope.attach.sb3.again import Outcome, Position
 from ppo_scope.attach.sb3.buffered import LIBRARIES, Buffered
 from ppo_scope.attach.sb3.foreign_policy import ForeignPolicy
-from ppo_scope.attach.sb3.model_parts import as_of, env_of, listening
+from ppo_scope.attach.sb3.model_parts import Trained, as_of, env_of, listening
 from ppo_scope.attach.sb3.model_settings import CHANGEABLE, ModelSettings
 from ppo_scope.attach.sb3.noting import NotingLoop
 from ppo_scope.attach.sb3.parts import parts_of, space_of
@@ -104,9 +104,8 @@ class Watched(NotingLoop):
         # Steps before the latest `learn`, which may count from 0 again, and those that it has made.
         self._learned = (0, 0)
         parts = parts_of(model.observation_space)
-        self.policy: ForeignPolicy = (RecurrentPolicy if self._recurrent else ForeignPolicy)(
-            model.policy, model.action_space, parts
-        )
+        self.policy: ForeignPolicy = self._policy_of_it()
+        self._trained = Trained(model)
         self.env = env_of(model)
         self.observation_space: gym.Space[Any] = model.observation_space if parts is None else space_of(parts)
         self.observation = str(model.observation_space)
@@ -337,6 +336,7 @@ class Watched(NotingLoop):
         model = self._model
         self._index += 1
         self._learned = self._learned[0], int(model.num_timesteps)
+        self._take_policy()
         self._take_changes()
         theta, settings = self.policy.theta(), self.settings
         self._before = Position(model, self.policy, theta) if self.watcher.attended else None
@@ -364,6 +364,17 @@ class Watched(NotingLoop):
             data, number = next(minibatches, None), number + 1
         if perf_counter() >= self.watcher.next_look:
             self._end_epoch()
+
+    def _policy_of_it(self) -> ForeignPolicy:
+        model, kind = self._model, RecurrentPolicy if self._recurrent else ForeignPolicy
+        return kind(model.policy, model.action_space, parts_of(model.observation_space))
+
+    def _take_policy(self) -> None:
+        """Another one may have been put in its place, or other layers of it be trained, since the update before."""
+        if not self._trained.is_so(self._model):
+            self._trained, self.policy = Trained(self._model), self._policy_of_it()
+            self.settings.of(self.policy)
+            self.watcher.has_another_policy()
 
     def _ended_by_train(self) -> None:
         self._updated(stopped_by_kl=self._update is not None and self._is_stopped(self._update))
