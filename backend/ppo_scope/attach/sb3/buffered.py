@@ -32,7 +32,7 @@ class Form(NamedTuple):
 
     action_shape: tuple[int, ...]
     choices: bool
-    """Actions are kept as numbers with a fraction, and are choices."""
+    """Actions are choices, of whatever kind of number they are kept as."""
     decay: float
     """γ·λ."""
 
@@ -148,8 +148,12 @@ def _same(found: Any) -> Any:
 def form_of(model: Any) -> Form:
     """How the arrays of this model's buffer are to be read."""
     space, kept = model.action_space, model.rollout_buffer.actions.shape[2:]
-    choices = isinstance(space, gym.spaces.Discrete)
+    choices = isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete | gym.spaces.MultiBinary)
     shape = (
-        () if choices else (int(np.prod(space.shape)),) if isinstance(space, gym.spaces.Box) and space.shape else kept
+        ()
+        if isinstance(space, gym.spaces.Discrete)
+        else (int(np.prod(space.shape)),)
+        if isinstance(space, gym.spaces.Box) and space.shape
+        else kept
     )
     return Form(shape, choices, model.gamma * model.gae_lambda)
