@@ -3,7 +3,7 @@
 import { h, setHidden } from "../ui/dom.js";
 import { term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
-import { isPriced, priceOf } from "../state/priced.js";
+import { isPriced, isToReference, priceOf } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
@@ -52,8 +52,9 @@ export const losses = {
     const priced = [snapshot, whole].find((moment) => moment && isPriced(moment.header));
     const other = run?.attached?.loss ? `. What the script trains on: ${run.attached.loss}` : "";
     if (!priced) return other && `${losses.hint}${other}`;
-    const { symbol, what, of } = priceOf(priced.header);
-    return `L = L_PG + c₁·L_VF − c₂·S + ${symbol}${of ? "" : " to the reference"}, term by term${of ? `: ${what}` : ""}${other}`;
+    const price = priceOf(priced.header);
+    const [to, what] = isToReference(price) ? [" to the reference", ""] : ["", `: ${price.what}`];
+    return `L = L_PG + c₁·L_VF − c₂·S + ${price.symbol}${to}, term by term${what}${other}`;
   },
   ideas: ["loss", "policy", "value", "entropy"],
   calm: WHOLE_RUN_CALM,

@@ -5,9 +5,12 @@ gradient proves it, and else not.
 import numpy as np
 import pytest
 
+from ppo_scope.attach.beside.task import task_of, update_of
 from ppo_scope.attach.kl_estimates import EITHER, FORWARD, REVERSE
 from ppo_scope.probes.record import PhaseKind
+from tests.attach.elsewhere import rows_of, the_run, waiting_server
 from tests.attach.one_file_followed import changed, followed, plain
+from tests.programs import trained
 
 LOSS = "loss = pg_loss - args.ent_coef * entropy.mean() + args.vf_coef * v_loss"
 FASTER = "args.clip_vloss = 0.5, 0.01,", "args.clip_vloss = 5.0, 0.02,"
@@ -116,6 +119,22 @@ SHOWN = {
         ("--apart", "terms"),
         FORWARD,
     ),
+    "with the policy's step alone": (
+        (
+            *priced(f"0.3 * kl({OLD}, {NEW}).mean()"),
+            (
+                "terms = [pg_loss - args.ent_coef * entropy.mean(), args.vf_coef * v_loss]",
+                "terms = [pg_loss - args.ent_coef * entropy.mean() + penalty, args.vf_coef * v_loss]",
+            ),
+        ),
+        ("--apart", "steps"),
+        FORWARD,
+    ),
+    "nothing in one update": (
+        priced(f"(0.0 if iteration == 1 else 0.3) * kl({OLD}, {NEW}).mean()", beta="0.0 if iteration == 1 else 0.3"),
+        (),
+        FORWARD,
+    ),
     "σ that stays": (
         priced(
             f"0.3 * kl({OLD}, {NEW}).mean()",
@@ -142,7 +161,7 @@ def test_an_exact_kl_is_a_term_of_l(name, monkeypatch, capfd, tmp_path):
             shown.append([*map(float, terms), settings.kl_coef])
             each = zip((1.0, settings.value_coef, -0.01, 1.0), loop.policy.differentiate(update, one), strict=True)
             at.whole = sum(weight * gradient for weight, gradient in each)
-        elif phase.kind is PhaseKind.GRADIENT:
+        elif phase.kind is PhaseKind.GRADIENT and "steps" not in options:  # else it is of the part that comes first
             norm = float(update.gradient_norms[len(update.told) - 1])
             assert norm == pytest.approx(np.linalg.norm(at.whole), rel=1e-4), "with that of the term"
         elif phase.kind is PhaseKind.UPDATE:
@@ -156,6 +175,42 @@ def test_an_exact_kl_is_a_term_of_l(name, monkeypatch, capfd, tmp_path):
     assert len(shown) == len(numbers) and np.array(shown) == pytest.approx(numbers, rel=1e-5, abs=1e-6)
     assert max(abs(numbers[:, 4])) > 1e-3
     assert ("kl_coef" in lookout.loop.watcher.orders.changeable) is ("in args" in name)
+
+
+def test_it_stands_in_the_rows_of_its_run_that_are_measured_beside_it(tmp_path):
+    script = changed(tmp_path, *SHOWN["reverse, in args"][0], FASTER)
+    numbers, digest = plain(script=script)
+    server = waiting_server()
+    try:
+        command = "-W", "ignore", "-m", "ppo_scope.attach.script", str(script)
+        done = trained(*command, PPO_SCOPE_URL=server.url)
+        assert done.stdout.splitlines()[-1] == digest, done.stderr
+        run = the_run(server, state="finished")
+        rows, _ = rows_of(server, run["id"])
+    finally:
+        server.kill()
+    assert run["attached"]["loss"] == "its loss has β times the exact KL to π_old in it"
+    by_update = numbers.reshape(4, 12, 6).mean(1)
+    assert rows["penalty"] == pytest.approx(by_update[:, 4], rel=1e-5, abs=1e-7)
+    assert rows["loss"] == pytest.approx(by_update[:, 3], rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_it_goes_along_with_an_update_that_is_handed_over(asked, monkeypatch, capfd, tmp_path):
+    script = changed(tmp_path, *SHOWN["forward"][0], FASTER)
+    numbers, _ = plain("--iterations", "2", script=script)
+    prices = []
+
+    def at(loop, phase):
+        update = phase.update
+        if phase.kind is PhaseKind.UPDATE:
+            assert len(update.told if asked else update.brief) == 12
+            task, arrays = task_of(phase, loop.policy, 0, 0.0, None, None)
+            made, *_ = update_of(task, arrays, update.settings, update.habits)
+            prices.extend(float(one.penalty) for one in made.minibatches)
+
+    followed(monkeypatch, capfd, "--iterations", "2", at=at, script=script)
+    assert prices == pytest.approx(numbers[:, 4], rel=1e-5, abs=1e-7)
 
 
 SQUASHED = (

@@ -33,3 +33,25 @@ def test_the_legend_of_loss_components_has_the_very_term_that_the_formula_has(st
     until(lambda: "β·k1 0.0200" in readout(played.dashboard, "Loss components"))
     played.snapshot(3, **told())
     until(lambda: "β·KL 0.0200" in readout(played.dashboard, "Loss components"))
+
+
+EXACT = {
+    "kl": "β times the exact KL to π_old, of all probabilities in each state",
+    "kl_forward": "β times the exact KL(π_old‖π_θ), of all probabilities in each state",
+    "kl_reverse": "β times the exact KL(π_θ‖π_old), of all probabilities in each state",
+}
+
+
+@pytest.mark.parametrize("estimate", EXACT)
+def test_an_exact_kl_to_the_old_policy_stands_in_the_formula_and_above_the_losses(stage, estimate):
+    header = snapshot(3)[0]
+    told = {
+        "settings": {**header["settings"], "kl_coef": 0.5, "kl_estimate": estimate},
+        "scalars": {**header["scalars"], "penalty": 0.02},
+    }
+    played = stage(query="?panels=loss-components,gradients", **told)
+    until(lambda: "β·KL 0.0200" in readout(played.dashboard, "Loss components"))
+    panel = played.dashboard.panel("Loss components").evaluate("e => e.innerHTML")
+    assert EXACT[estimate].removeprefix("β times ") in panel and "reference" not in panel
+    shown = [one for one in played.page.locator("#formula .price").all() if one.is_visible()]
+    assert len(shown) == 1 and EXACT[estimate] in shown[0].inner_html()

@@ -181,6 +181,7 @@ def _minibatches_of(
         counts = [one for epoch in update.epochs for one in epoch.counts()]
         samples = update.epochs[0].places[np.concatenate([epoch.drawn() for epoch in update.epochs])]
         brought: list[NDArray[Any] | None] = [None] * len(BROUGHT)
+        penalty = None
     else:
         told = [one for one in update.told if isinstance(one, Told)]
         kept = [one.found for one in told]
@@ -190,13 +191,14 @@ def _minibatches_of(
             None if told and getattr(told[0].data, name) is None else _joined([getattr(one.data, name) for one in told])
             for name in BROUGHT
         ]
+        penalty = _all_of([getattr(one.data, "penalty", None) for one in told])
     values, log_probs, entropies = zip(*kept, strict=True) if kept else ((), (), ())
     if any(one is None for one in entropies):
         log_prob = _joined(log_probs)
         entropy = -log_prob
     else:
         log_prob, entropy = _joined((*log_probs, *entropies)).reshape(2, -1)  # by one operation
-    return counts, samples, [log_prob, *brought, _joined(values), entropy]
+    return counts, samples, [log_prob, *brought, _joined(values), entropy, penalty]
 
 
 def _brief_of(brief: Sequence[Brief]) -> tuple[list[tuple[int, int]], NDArray[np.int64], list[NDArray[Any] | None]]:
@@ -204,8 +206,8 @@ def _brief_of(brief: Sequence[Brief]) -> tuple[list[tuple[int, int]], NDArray[np
     epochs, places, *columns, penalties = zip(*brief, strict=True)
     counts = [(epoch, len(one)) for epoch, one in zip(epochs, places, strict=True)]
     used, values, log_prob, entropy = map(_joined, columns)
-    penalty = None if any(one is None for one in penalties) else _joined(penalties)
-    return counts, np.concatenate(places), [log_prob, None, used, None, None, values, entropy, penalty]
+    found = [log_prob, None, used, None, None, values, entropy, _all_of(penalties)]
+    return counts, np.concatenate(places), found
 
 
 def _is_noted(update: Update) -> bool:
@@ -222,6 +224,12 @@ def _noted_of(
     columns = zip(*(one[2:] for one in told), strict=True)
     found = [None if column[0] is None else _joined(column) for column in columns]
     return counts, np.concatenate([one.samples for one in told]), found
+
+
+def _all_of(parts: Sequence[Tensor | None]) -> NDArray[Any] | None:
+    """The same of what a minibatch may not have."""
+    found = [one for one in parts if one is not None]
+    return _joined(found) if found else None
 
 
 def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:

@@ -113,6 +113,8 @@ class ExactKL:
         Raises:
             Unlike: it has not.
         """
+        if not _has_policy(found, loss):
+            return
         with cut_off(found):
             theirs = _flat(self._gradient(loss))
         asked = [FORWARD, REVERSE] if self.direction == EITHER else [self.direction]
@@ -129,5 +131,12 @@ class ExactKL:
         return bool(((theirs - ours).abs() <= near).all())
 
 
+def _has_policy(found: Found, loss: Tensor) -> bool:
+    """Whether it is more than the value loss by itself, which may be differentiated after the policy's step."""
+    if any(hasattr(node, "variable") for node in between(found, loss)):
+        return True
+    return torch.autograd.grad(loss, found["log_prob"], retain_graph=True, allow_unused=True)[0] is not None
+
+
 def _flat(parts: Sequence[Tensor]) -> Tensor:
-    return torch.cat([one.detach().double().reshape(-1) for one in parts])
+    return torch.cat([one.detach().cpu().double().reshape(-1) for one in parts])
