@@ -96,7 +96,8 @@ class ProvingLoop(Loop):
         if not isinstance(update, LateUpdate) or loss.facts.kl_estimate == update.settings.kl_estimate:
             return
         price = loss.form.price(self.found, loss.facts.kl_coef)
-        update.brief[-1] = update.brief[-1]._replace(penalty=price)
+        one = update.brief.pop()
+        update.brief.append(one._replace(penalty=price))
         update.turns_out(loss.facts)
 
     def _cap_is_known(self) -> None:
