@@ -24,6 +24,29 @@ KEPT = (
     "        with torch.no_grad():\n            b_old = agent.get_action_and_value(b_obs, b_actions)[4]\n" + LAID,
 )
 """π_old of the whole rollout."""
+STORED = (
+    (
+        "    for iteration in range(args.iterations):\n",
+        "    for iteration in range(args.iterations):\n        stored = []\n",
+    ),
+    (
+        "            actions[step], values[step]",
+        "            stored.append(after[0].logits)\n            actions[step], values[step]",
+    ),
+    (LAID, "        b_logits = torch.cat(stored)\n" + LAID),
+)
+"""Its logits, as they came step by step."""
+SHARED = (
+    (
+        "        self.critic = nn.Sequential(nn.Linear(width, 16), nn.Tanh(), nn.Linear(16, 1))\n",
+        "        trunk = nn.Sequential(nn.Linear(width, 16), nn.Tanh())\n"
+        "        self.critic = nn.Sequential(trunk, nn.Linear(16, 1))\n",
+    ),
+    (
+        "self.actor = nn.Sequential(nn.Linear(width, 16), nn.Tanh(), nn.Linear(16, outputs))",
+        "self.actor = nn.Sequential(trunk, nn.Linear(16, outputs))",
+    ),
+)
 CLASS = "class Agent(nn.Module):"
 HELPERS = (
     CLASS,
@@ -107,6 +130,12 @@ SHOWN = {
         (),
         FORWARD,
     ),
+    "of stored logits": (
+        priced(f"0.3 * kl(Categorical(logits=b_logits[mb_inds]), {NEW}).mean()", *STORED),
+        (),
+        FORWARD,
+    ),
+    "layers that the critic shares": (priced(f"0.3 * kl({NEW}, {OLD}).mean()", *SHARED), ("--raw",), REVERSE),
     "half of it": (priced(f"0.6 * 0.5 * kl({OLD}, {NEW}).mean()"), ("--raw",), FORWARD),
     "with the policy's part alone": (
         (

@@ -90,7 +90,9 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
         if name not in known:
             raise ValueError(f"{name} is no setting that is shown of a loop; there are {', '.join(sorted(known))}.")
     if told.get("kl_estimate") not in (None, *ESTIMATES, *EXACT):
-        raise ValueError(f"kl_estimate is {told['kl_estimate']!r}, and one of {', '.join(ESTIMATES)} is wanted.")
+        raise ValueError(
+            f"kl_estimate is {told['kl_estimate']!r}, and one of {', '.join((*ESTIMATES, *EXACT))} is wanted."
+        )
     layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
     limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
     return Facts(**{**layout, **in_numbers(told), **limits}, told=tuple(told))

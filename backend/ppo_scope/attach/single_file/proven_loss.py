@@ -141,7 +141,8 @@ class ProvenLoss:
         if self.form.estimate is None:
             return
         beta = self._beta_in(found, self.form.undone(found, loss))
-        if beta is None or (self.form.exact is not None and not before and beta < LEAST):
+        unproven = self.form.exact is not None and not before
+        if beta is None or (unproven and beta < LEAST):  # of what was there before, β may fall to 0
             raise Unlike(NO_PRICE.format(estimate=symbol_of(self.form.estimate)))
         named = as_named(beta, found)
         self.beta_called = named.name if named is not None and named.in_args else None
@@ -167,7 +168,7 @@ class ProvenLoss:
 
     def _is_made_so(self, found: Found, loss: Tensor, form: Form, unsaid: tuple[str, ...]) -> bool:
         """Whether the loss is of this form, with those of its coefficients that `args` do not tell; then it is so."""
-        self.form, self.unsaid = form, unsaid
+        self.form, self.unsaid, self._price = form, unsaid, {}
         try:
             terms = coefficients_in(found, loss, BOTH, form)
             self._terms = terms if unsaid else Coefficients()
