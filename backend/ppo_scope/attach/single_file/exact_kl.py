@@ -7,7 +7,7 @@ update. There both are the same, and KL and gradient are nothing; β is then tol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -42,11 +42,14 @@ class ExactKL:
         self._bent = 0.0
 
     @classmethod
-    def in_loss(cls, agent: Agent, found: Found, loss: Tensor) -> ExactKL | None:
+    def in_loss(cls, agent_of: Callable[[], Agent], found: Found, loss: Tensor) -> ExactKL | None:
         """Of a loss that comes to weights by another way than its terms do: to those of an agent that can be asked."""
         reached = {id(node.variable) for node in between(found, loss) if hasattr(node, "variable")}
-        known = type(agent) is Agent and agent.distribution is not None
-        return cls(agent) if known and reached and reached <= agent.places() else None
+        if not reached:
+            return None
+        agent = agent_of()
+        known = type(agent) is Agent and agent.distribution is not None  # one that remembers is asked in sequences
+        return cls(agent) if known and reached <= agent.places() else None
 
     def begin(self, found: Found, loss: Tensor) -> float | None:
         """β, at the first minibatch of an update, 0 where nothing is there; None: what is there is no such term.

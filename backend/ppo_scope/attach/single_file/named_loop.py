@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from math import prod
 from time import perf_counter
 from typing import Any
@@ -90,12 +91,8 @@ class NamedLoop(ProvingLoop):
             Unlike: it is not what it looks like.
         """
         self._optimizers = optimizers_in(found.variables)
-        places = torch.as_tensor(taken(found["samples"], np.int64)).to(found["log_prob"].device)
-        sample = found["observations"][places], found["actions"][places], found["log_prob"]
-        whole = found["observations"], found["actions"], places, found["log_prob"]
-        remembering = RememberingAgent.in_sequences(found.variables, *whole)
-        agent = remembering or Agent.of(found.variables, *sample)
-        proven = ProvenLoss(found, loss, agent, alpha_of(found, self.optimizer), coefficients)
+        agent_of = cache(lambda: _agent_in(found))
+        proven = ProvenLoss(found, loss, agent_of, alpha_of(found, self.optimizer), coefficients)
         super().__init__(found, proven, 0 if waited is None else 1)
         self._ranks = ranks
         self._advantages: Tensor | None = None  # of the latest update
@@ -116,7 +113,7 @@ class NamedLoop(ProvingLoop):
         self._changed: tuple[str, ...] = ()  # from the next update on
         args = found["args"]
         self.env = str(getattr(args, "env_id", None) or getattr(args, "gym_id", "an environment"))
-        self.policy: Agent = agent
+        self.policy: Agent = agent_of()
         self.policy.form, self._weights = replace(self.loss.form, exact=None), self.policy.places()
         space = self._acting.observation_space
         self.observation_space = space
@@ -376,6 +373,15 @@ class NamedLoop(ProvingLoop):
             else:
                 self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)
+
+
+def _agent_in(found: Found) -> Agent:
+    """As it can be asked, if it can."""
+    places = torch.as_tensor(taken(found["samples"], np.int64)).to(found["log_prob"].device)
+    whole = found["observations"], found["actions"], places, found["log_prob"]
+    remembering = RememberingAgent.in_sequences(found.variables, *whole)
+    sample = found["observations"][places], found["actions"][places], found["log_prob"]
+    return remembering or Agent.of(found.variables, *sample)
 
 
 def version_of(array: Any) -> int:

@@ -4,7 +4,7 @@ not tell them, the form that it has (`forms.py`), and a second clip once samples
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import isclose
 from typing import Any
@@ -37,14 +37,19 @@ class ProvenLoss:
     """Of one script."""
 
     def __init__(
-        self, found: Found, loss: Tensor, agent: Agent, alpha: float | None, coefficients: Coefficients | None
+        self,
+        found: Found,
+        loss: Tensor,
+        agent_of: Callable[[], Agent],
+        alpha: float | None,
+        coefficients: Coefficients | None,
     ) -> None:
         """Prove it.
 
         Args:
             found: its variables, at the first minibatch that is looked at, with
             loss: what is about to be differentiated.
-            agent: its policy.
+            agent_of: finds its agent: one whose loss is not known is not asked for anything.
             alpha: its learning rate, where it is known.
             coefficients: what is in the losses of a minibatch, where `args` do not tell that.
 
@@ -69,13 +74,12 @@ class ProvenLoss:
         self.clip.read(found, loss)
         self._cap: dict[str, float | None] = {}  # c, where samples have told it
         self._price: dict[str, Any] = {}  # β and which estimate of the KL it weighs, where there is such a term
-        self._agent = agent
         self._terms = Coefficients()  # of the first minibatch of this update
         self._read: Any = None  # what its facts were read of
         self._alpha = alpha
         self.facts = facts_in(found, alpha, {**self._coefficients, **self.clip.told})
         """What it is made with."""
-        self.prove(found, loss, first=True)
+        self.prove(found, loss, agent_of=agent_of)
 
     def read(self, found: Found, alpha: float | None) -> Facts:
         """What it is made with now: as a rule what it was, but for α."""
@@ -97,31 +101,25 @@ class ProvenLoss:
         self.facts = replace(self.facts, minibatches=minibatches)
         return self.facts
 
-    def prove(self, found: Found, loss: Tensor, *, first: bool = False) -> None:
+    def prove(self, found: Found, loss: Tensor, *, agent_of: Callable[[], Agent] | None = None) -> None:
         """At the first minibatch of an update. Where c₁ and c₂ of `args` are not those of the loss, as where they fall
-        by themselves, or the value loss has no ½, with those of the loss from now on; `first`: of whatever form it is.
+        by themselves, or the value loss has no ½, with those of the loss from now on. With `agent_of`, which is the
+        first time, of whatever form it is.
 
         Raises:
             Unlike: the variables are not what they are called.
         """
         try:
             self.sound = is_made_of(found, loss, self.facts, self.form)
-            if first and self.sound:
+            if agent_of is not None and self.sound:
                 self._look_for_a_price(found, loss)
         except Unlike as why:
             before = self.form, self.unsaid, self._coefficients, self._price
-            others = self._others(found, loss) if first else []
+            others = [] if agent_of is None else others_of(found, loss, agent_of)
             tried = [(form, unsaid) for form in others for unsaid in (self.unsaid, BOTH)]
             if not any(self._is_made_so(found, loss, *one) for one in [(self.form, BOTH), *tried]):
                 self.form, self.unsaid, self._coefficients, self._price = before
                 raise why from None
-
-    def _others(self, found: Found, loss: Tensor) -> list[Form]:
-        """Forms that it may have."""
-        others = forms_of(found, loss)
-        exact = ExactKL.in_loss(self._agent, found, loss)
-        bare = [] if exact is None else [one for one in (PLAIN, *others) if one.estimate is None]
-        return [*(replace(one, estimate=EITHER, exact=exact) for one in bare), *others]
 
     def _look_for_a_price(self, found: Found, loss: Tensor) -> None:
         """While r is 1, a term for the KL may be nothing, and so may its gradient."""
@@ -259,6 +257,14 @@ class ProvenLoss:
             return None
         old, new = (", ".join(f"{one:.6g}" for one in each.values()) for each in (self._coefficients, now))
         return ADDED.format(names=" and ".join(SYMBOLS[name] for name in now), old=old, new=new)
+
+
+def others_of(found: Found, loss: Tensor, agent_of: Callable[[], Agent]) -> list[Form]:
+    """Other forms than a plain one that it may have; each is still to be proven."""
+    others = forms_of(found, loss)
+    exact = ExactKL.in_loss(agent_of, found, loss)
+    bare = [] if exact is None else [one for one in (PLAIN, *others) if one.estimate is None]
+    return [*(replace(one, estimate=EITHER, exact=exact) for one in bare), *others]
 
 
 def is_made_of(found: Found, loss: Tensor, facts: Facts, form: Form) -> bool:
