@@ -23,6 +23,8 @@ ROUNDED = 1e-6
 """Of how the gradient bends along a step of size 1 of each weight, by which rounding of what is put out moves it."""
 LEAST = 1e-5
 """β: less is what rounding leaves of something that is nothing."""
+APART = 4.0
+"""Times as far off as it may be, from where on a direction is the wrong one: nearer, rounding might have decided."""
 ANOTHER = (
     "its loss has something besides in it that was nothing while r was 1, and is not {coef:.6g} times the exact KL of "
     "π_old and the policy, in either direction: another distance from π_old, or β that has changed within the update"
@@ -111,7 +113,7 @@ class ExactKL:
 
     def check(self, found: Found, loss: Tensor, coef: float) -> None:
         """Whether β times the KL has the gradient that comes to the weights by another way, to each of them. In which
-        direction is known from the first minibatch on at which only one of them has.
+        direction is known from the first minibatch on at which the other one has not, by far.
 
         Raises:
             Unlike: it has not.
@@ -120,18 +122,22 @@ class ExactKL:
             return
         with cut_off(found):
             theirs = _flat(self._gradient(loss))
+        if not bool(theirs.isfinite().all()):  # that is for Health to say
+            return
         asked = [FORWARD, REVERSE] if self.direction == EITHER else [self.direction]
-        fits = [one for one in asked if self._is_like(theirs, found, one, coef)]
-        if not fits:
+        (off, nearest), *others = sorted((self._off(theirs, found, one, coef), one) for one in asked)
+        if not off <= 1.0:
             raise Unlike(ANOTHER.format(coef=coef))
-        if len(fits) == 1:
-            (self.direction,) = fits
+        if all(other > APART for other, _ in others):
+            self.direction = nearest
 
-    def _is_like(self, theirs: Tensor, found: Found, estimate: str, coef: float) -> bool:
+    def _off(self, theirs: Tensor, found: Found, estimate: str, coef: float) -> float:
+        """How many times as far as it may be it is off ours, at the weight where it is most."""
         with torch.enable_grad():
             ours = _flat(self._gradient(coef * self._kl(found, estimate).mean()))
         near = CLOSE * torch.maximum(theirs.abs().max(), ours.abs().max()) + ROUNDED * coef * self._bent
-        return bool(((theirs - ours).abs() <= near).all())
+        most = float((theirs - ours).abs().max())
+        return most / float(near) if most else 0.0
 
 
 def _has_policy(found: Found, loss: Tensor) -> bool:
