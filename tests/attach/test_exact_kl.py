@@ -277,6 +277,26 @@ DECOYS = {
         TURNED_OUT,
     ),
     "previous minibatch": (f"0.3 * kl(at(previous, mb_inds), {NEW}).mean()", PREVIOUS, (), TURNED_OUT),
+    "epoch before": (
+        f"0.3 * kl(at(lately, mb_inds), {NEW}).mean()",
+        (
+            (
+                "            np.random.shuffle(envinds",
+                "            with torch.no_grad():\n"
+                "                lately = agent.get_action_and_value(b_obs, b_actions)[4]\n"
+                "            np.random.shuffle(envinds",
+            ),
+        ),
+        (),
+        TURNED_OUT,
+    ),
+    "another temperature": (f"0.3 * kl(Categorical(logits=1.01 * {OLD}.logits), {NEW}).mean()", (), (), BESIDE),
+    "an estimate as well": (
+        f"0.3 * kl({OLD}, {NEW}).mean() + 0.5 * ((ratio - 1) - logratio).mean()",
+        (),
+        (),
+        "0.5 times the mean of r − 1 − log r (k3)",
+    ),
     "at most": (f"0.3 * kl({OLD}, {NEW}).clamp(max=1e-3).mean()", (), (), TURNED_OUT),
     "its mean at most": (f"0.3 * kl({OLD}, {NEW}).mean().clamp(max=1e-4)", (), (), TURNED_OUT),
     "its square": (f"9 * kl({OLD}, {NEW}).mean() ** 2", (), (), BESIDE),
