@@ -3,7 +3,7 @@
 import { count, extreme, fixed, NONE, number, settingText, term as termText } from "../state/format.js";
 import { CLIP, rangeOf, rise } from "../ppo/clip-range.js";
 import { moved, previewOf } from "../state/previewed.js";
-import { isPriced, priceOf } from "../state/priced.js";
+import { isPriced, isToReference, priceOf } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
 import { usedText } from "../state/used.js";
 import { instead, nameOf } from "../state/whole.js";
@@ -256,13 +256,18 @@ export function createFormula(root, visit) {
       sign("+"),
       term("clip", name, m("mrow", {}, m("mi", {}, "β"), m("mo", {}, "·"), ...symbol), lossTerm("penalty")),
     );
-  /** By the symbol of the term. @type {Record<string, HTMLElement>} */
+  const reverse = m("mrow", {}, m("mi", {}, "KL"), flat("("), sub("π", "θ"), flat("‖"), sub("π", "old"), flat(")"));
+  const exactly = { kl: m("mi", {}, "KL"), kl_forward: divergence(), kl_reverse: reverse };
+  /** By the name of the term. @type {Record<string, HTMLElement>} */
   const prices = {
-    "β·KL": priced("KL to the reference policy, times its coefficient β", toReference),
+    reference: priced("KL to the reference policy, times its coefficient β", toReference),
+    ...Object.fromEntries(
+      Object.entries(exactly).map(([name, symbol]) => [name, priced(`β times ${priceOf({ settings: { kl_estimate: name } }).what}`, symbol)]),
+    ),
     ...Object.fromEntries(
       ["k1", "k2", "k3"].map((name) => {
-        const { symbol, what } = priceOf({ settings: { kl_estimate: name } });
-        return [symbol, priced(`β times ${what}`, sub("k", name[1]))];
+        const { what } = priceOf({ settings: { kl_estimate: name } });
+        return [name, priced(`β times ${what}`, sub("k", name[1]))];
       }),
     ),
   };
@@ -303,8 +308,8 @@ export function createFormula(root, visit) {
     for (const [name, element] of Object.entries(objectives)) setHidden(element, name !== chosen);
     const header = state.snapshot?.header;
     const price = header && isPriced(header) ? priceOf(header) : null;
-    for (const [symbol, element] of Object.entries(prices)) setHidden(element, symbol !== price?.symbol);
-    setAttribute(whole, "aria-label", price ? `${LOSS} + ${price.symbol}${price.of ? "" : " to the reference policy"}` : LOSS);
+    for (const [name, element] of Object.entries(prices)) setHidden(element, name !== price?.name);
+    setAttribute(whole, "aria-label", price ? `${LOSS} + ${price.symbol}${isToReference(price) ? " to the reference policy" : ""}` : LOSS);
     const preview = previewOf(state);
     for (const { element, output, live, wouldBe } of cells) {
       if (element.parentElement?.hidden) continue;

@@ -7,7 +7,7 @@ import { count, figure, number, percent, rounded, settingText, term } from "../s
 import { usedText } from "../state/used.js";
 import { metNow } from "../state/met.js";
 import { atFullSpeed } from "../state/motion.js";
-import { isPriced, priceOf } from "../state/priced.js";
+import { isPriced, isToReference, priceOf } from "../state/priced.js";
 import { textOf } from "../state/rows.js";
 import { MEAN, scopeOf } from "../state/scope.js";
 import { instead, whyInWords } from "../state/whole.js";
@@ -196,9 +196,11 @@ function leash({ header, value, set }) {
   const fraction = value("held_fraction");
   const held = typeof fraction === "number" ? `The clip holds ${percent(fraction)} of the samples ${scopeOf(header, "means")}.` : "";
   if (!isPriced(header)) return held;
-  const { symbol, what, to, of } = priceOf(header);
-  const price = `L has ${symbol} = ${number(value("penalty"))}`;
-  return [held, of ? `${price} in it, the price of having moved from ${to}: β times ${what}.` : `${price} to ${to} in it.`].filter(Boolean).join(" ");
+  const price = priceOf(header);
+  const { symbol, what, to } = price;
+  const paid = `L has ${symbol} = ${number(value("penalty"))}`;
+  const told = isToReference(price) ? `${paid} to ${to} in it.` : `${paid} in it, the price of having moved from ${to}: β times ${what}.`;
+  return [held, told].filter(Boolean).join(" ");
 }
 
 /** What the KL of the whole update makes of β. @param {Told} told */

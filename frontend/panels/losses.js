@@ -3,7 +3,7 @@
 import { h, setHidden } from "../ui/dom.js";
 import { term } from "../state/format.js";
 import { previewOf } from "../state/previewed.js";
-import { isPriced, priceOf } from "../state/priced.js";
+import { isPriced, isToReference, priceOf } from "../state/priced.js";
 import { scopeOf } from "../state/scope.js";
 import { Chart, axisTitle } from "../draw/chart.js";
 import { fade } from "../draw/colours.js";
@@ -52,8 +52,9 @@ export const losses = {
     const priced = [snapshot, whole].find((moment) => moment && isPriced(moment.header));
     const other = run?.attached?.loss ? `. What the script trains on: ${run.attached.loss}` : "";
     if (!priced) return other && `${losses.hint}${other}`;
-    const { symbol, what, of } = priceOf(priced.header);
-    return `L = L_PG + c₁·L_VF − c₂·S + ${symbol}${of ? "" : " to the reference"}, term by term${of ? `: ${what}` : ""}${other}`;
+    const price = priceOf(priced.header);
+    const [to, what] = isToReference(price) ? [" to the reference", ""] : ["", `: ${price.what}`];
+    return `L = L_PG + c₁·L_VF − c₂·S + ${price.symbol}${to}, term by term${what}${other}`;
   },
   ideas: ["loss", "policy", "value", "entropy"],
   calm: WHOLE_RUN_CALM,
@@ -126,6 +127,8 @@ function mount(body, context) {
       rows = series;
       terms = termsOf(snapshot);
       const isTerm = (/** @type {string} */ column) => terms.some((one) => one.column === column);
+      const symbolOf = (/** @type {typeof TERMS[number]} */ { column, symbol }) => terms.find((one) => one.column === column)?.symbol ?? symbol;
+      const hovers = TERMS.map((one) => ({ hovertemplate: hoverOf(symbolOf(one)) }));
       if (isOther(state)) {
         [acrossRange, ...Object.values(upRanges)].forEach((range) => range.reset());
         chart.reset();
@@ -144,12 +147,12 @@ function mount(body, context) {
       const whose = snapshot && scopeOf(snapshot.header, preview ? "samples" : "means");
       const told = (/** @type {typeof TERMS[number]["column"]} */ column) =>
         preview && column !== PENALTY ? change(preview, column) : term(snapshot && scalar(snapshot, column));
-      write([...TERMS.map(({ column }) => (isTerm(column) ? told(column) : null)), whose]);
+      write([...TERMS.map(({ column }) => (isTerm(column) ? told(column) : null)), whose], TERMS.map(symbolOf));
       label(preview);
       setHidden(choice, preview !== null); // twice the numbers need its room
       const drawing = chart.draw(
         [
-          ...curves.map(stairs).map(({ x, y }) => ({ x, y: y.map(to), customdata: y })),
+          ...curves.map(stairs).map(({ x, y }, index) => ({ x, y: y.map(to), customdata: y, ...hovers[index % TERMS.length] })),
           currentMark(inside.current, up),
           ...then.map((value) => ({ x: wouldBe, y: wouldBe.map(() => to(value)), customdata: wouldBe.map(() => value) })),
           viewedMark(state, across, up),
@@ -188,10 +191,12 @@ export function place(snapshot, { planned, made }) {
   return [Math.max(0, end - Math.max(1, STRETCH * planned)) + 0.5, end + 0.5];
 }
 
-/** Those that its loss has. @param {Snapshot | null} snapshot */
+/** Those that its loss has, by the names that the formula has for them. @param {Snapshot | null} snapshot */
 function termsOf(snapshot) {
-  const priced = snapshot !== null && isPriced(snapshot.header);
-  return TERMS.filter(({ column }) => priced || column !== PENALTY);
+  const price = snapshot && isPriced(snapshot.header) ? priceOf(snapshot.header) : null;
+  return TERMS.filter(({ column }) => price || column !== PENALTY).map((one) =>
+    price && one.column === PENALTY ? { ...one, symbol: price.symbol } : one,
+  );
 }
 
 /** @param {Previewed} preview @param {typeof PREVIEWED[number]["column"]} column */
@@ -199,12 +204,15 @@ function change({ now, then }, column) {
   return arrow(term(now.terms[column]), term(then.terms[column]));
 }
 
+/** @param {string} symbol */
+const hoverOf = (symbol) => `${symbol.replace(/_(\w+)/, "<sub>$1</sub>")} %{customdata:.4~g}<extra></extra>`;
+
 /** @param {Theme} theme */
 function traces(theme) {
   const lines = TERMS.map(({ symbol, colour }) => ({
     mode: "lines",
     line: { color: theme[colour], shape: "hvh", width: colour === "loss" ? 3 : 1.5, dash: DASHES[colour] },
-    hovertemplate: `${symbol.replace(/_(\w+)/, "<sub>$1</sub>")} %{customdata:.4~g}<extra></extra>`,
+    hovertemplate: hoverOf(symbol),
   }));
   return [
     ...lines,

@@ -101,12 +101,19 @@ export function batchOf({ header, arrays }) {
   };
 }
 
-/** What β·KL is of a sample, by its r; null where that does not tell it, and nothing where L has no such term. @param {SnapshotHeader} header */
+/**
+ * What β·KL is of a sample, by its r; where that does not tell it, the mean of the minibatch, which no setting that is
+ * previewed moves, and at the end of epoch or update null. Nothing where L has no such term.
+ *
+ * @param {SnapshotHeader} header
+ */
 function pricedAt(header) {
   if (!isPriced(header)) return undefined;
   const { of } = priceOf(header);
   const beta = header.settings.kl_coef;
-  return of === null || typeof beta !== "number" ? null : (/** @type {number} */ r) => beta * of(r);
+  const { penalty } = header.scalars;
+  if (of && typeof beta === "number") return (/** @type {number} */ r) => beta * of(r);
+  return header.phase in LOSSES || typeof penalty !== "number" ? null : () => penalty;
 }
 
 /**

@@ -45,7 +45,7 @@ def followed(monkeypatch, capfd, *arguments, at=lambda loop, phase: None, script
     finally:
         lookout.end(whole=True)
     printed = capfd.readouterr()
-    assert "watches no more" not in printed.err
+    assert "watches no more" not in printed.err, printed.err
     if lookout.loop is not None:
         lookout.loop.watcher.close()
     return lookout, printed

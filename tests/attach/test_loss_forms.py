@@ -495,7 +495,7 @@ REFUSED_TERMS = {
     ),
     "a small penalty on weights": (
         "1e-6 * agent.actor[0].weight.square().sum()",
-        "such as an exact KL, or a penalty on",
+        "or a penalty on weights or outputs",
     ),
 }
 

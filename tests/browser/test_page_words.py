@@ -231,3 +231,15 @@ def test_a_penalty_is_called_by_the_estimate_that_the_loss_has_of_the_kl(modules
     assert said.startswith("L = L_PG − c₂·S + β·k3 = −0.5000 − 0 · 2.0000 + 0.0200 = −0.4800.")
     price = "L has β·k3 = 0.02 in it, the price of having moved from π_old: β times k3, the mean of r − 1 − log r"
     assert price in said and "  " not in said
+
+
+@pytest.mark.parametrize(
+    ("estimate", "words"),
+    [("kl", "KL to π_old"), ("kl_forward", "KL(π_old‖π_θ)"), ("kl_reverse", "KL(π_θ‖π_old)")],
+)
+def test_an_exact_kl_is_called_so_and_by_its_direction(modules, estimate, words):
+    priced = FOREIGN.replace('objective: "clip"', f'objective: "clip", kl_coef: 0.5, kl_estimate: "{estimate}"')
+    said = modules("explain/sentence.js", "m.sentence(" + priced.replace("PHASE", '"loss"') + ")")
+    assert said.startswith("L = L_PG − c₂·S + β·KL = −0.5000 − 0 · 2.0000 + 0.0200 = −0.4800.")
+    price = "L has β·KL = 0.02 in it, the price of having moved from π_old: β times the exact "
+    assert f"{price}{words}, of all probabilities in each state." in said and "reference" not in said

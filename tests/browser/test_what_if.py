@@ -335,17 +335,21 @@ def test_where_the_clip_range_is_that_of_v_as_well_nobody_knows_what_the_value_l
     assert found["then"]["policy_loss"] == pytest.approx(-0.05 if "clip_range" in moved else -0.1, rel=1e-5)
 
 
-@pytest.mark.parametrize("estimate", ["k1", "k2", "k3", None])
-def test_a_penalty_that_r_tells_is_in_what_l_would_be(loaded, estimate):
-    """r is 1.1 and 0.9, and β 0.5; of the KL to a reference policy r tells nothing."""
+@pytest.mark.parametrize("phase", ["loss", "update"])
+@pytest.mark.parametrize("estimate", ["k1", "k2", "k3", "kl_forward", None])
+def test_a_penalty_is_in_what_l_would_be(loaded, estimate, phase):
+    """r is 1.1 and 0.9, and β 0.5; an exact KL, and that to a reference policy, is what it was in the minibatch: r does
+    not tell it, so that what it is after the update is not known.
+    """
     used = {"clip_range": 0.2, "value_coef": 0.5, "entropy_coef": 0.01}
     settings = {**used, "objective": "clip", "kl_coef": 0.5, **({"kl_estimate": estimate} if estimate else {})}
     scalars = {"policy_loss": 0.0, "value_loss": 4.0, "entropy": 1.0, "penalty": 0.1}
-    header = {"phase": "loss", "settings": settings, "scalars": scalars}
+    scalars |= {"final_policy_loss": 0.0, "final_value_loss": 4.0, "final_entropy": 1.0}
+    header = {"phase": phase, "settings": settings, "scalars": scalars}
     found = loaded.evaluate(PREVIEW_OF, {"header": header, "attached": None, "values": {**used, "clip_range": 0.05}})
     logratio = torch.log(torch.tensor([1.1, 0.9]).double())
     each = {"k1": -logratio, "k2": logratio.square() / 2, "k3": logratio.exp() - 1 - logratio}
     for which, policy_loss in (("now", -0.1), ("then", -0.05)):
-        price = 0.5 * float(each[estimate].mean()) if estimate else None
-        whole = policy_loss + 0.5 * 4.0 - 0.01 + price if estimate else None
+        price = 0.5 * float(each[estimate].mean()) if estimate in each else 0.1 if phase == "loss" else None
+        whole = policy_loss + 0.5 * 4.0 - 0.01 + price if price is not None else None
         assert found[which]["loss"] == pytest.approx(whole, abs=1e-6)

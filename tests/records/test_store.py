@@ -91,6 +91,42 @@ def test_a_later_version_and_what_is_no_run_are_refused_in_a_sentence(tmp_path: 
         Store(tmp_path)
 
 
+DAMAGED = {
+    "no columns": ("columns", "UPDATE columns SET names = 'null'"),
+    "columns that are one text": ("columns", "UPDATE columns SET names = '\"ab\"'"),
+    "columns that are numbers": ("columns", "UPDATE columns SET names = '[1, 2]'"),
+    "columns that are no JSON": ("columns", "UPDATE columns SET names = '['"),
+    "a row of another length": ("rows", "UPDATE series SET numbers = x'00112233'"),
+    "changes": ("changes", "UPDATE changes SET old = '{'"),
+    "events": ("events", "UPDATE events SET said = '3'"),
+    "findings": ("findings", "UPDATE judged SET said = 'null'"),
+    "facts": ("facts", "UPDATE about SET value = '['"),
+}
+READ = {
+    "columns": Store.series,
+    "rows": Store.series,
+    "changes": Store.changes,
+    "events": Store.events,
+    "findings": lambda store: store.judgement(1),
+    "facts": Store.about,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_file_that_somebody_has_written_nonsense_into_is_refused_in_a_sentence(damage: str, store: Store) -> None:
+    what, statement = DAMAGED[damage]
+    with store.writing():
+        store.say(settings={})
+        store.append(COLUMNS, 1, np.zeros((1, 2)), np.zeros((0, 4)))
+        store.change({"update": 1, "name": "clip_range", "old": 0.2, "new": 0.3})
+        store.event("2026-01-02T03:04:05+00:00", 1, "state", {"state": "finished"})
+        store.judge(1, {"findings": []})
+    with contextlib.closing(sqlite3.connect(store.folder / FILE)) as file, file:
+        file.execute(statement)
+    with pytest.raises(CannotRead, match=f"cannot be read: its {what} are damaged"):
+        READ[what](store)
+
+
 def test_who_only_looks_keeps_no_run_from_being_deleted(tmp_path: Path) -> None:
     library, looks = Library(tmp_path), threading.Event()
     with contextlib.closing(Store(library.place("aa11"), create=True)) as store, store.writing():

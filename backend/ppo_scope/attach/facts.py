@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ppo_scope.attach.kl_estimates import ESTIMATES
+from ppo_scope.attach.kl_estimates import ESTIMATES, EXACT
 from ppo_scope.ppo.settings import LIVE, Settings, table
 
 
@@ -40,7 +40,9 @@ class Facts:
     kl_coef: float = 0.0
     kl_coef_target: float | None = None
     kl_estimate: str | None = None
-    """Of the KL to π_old, of which the loss has `kl_coef` times the mean in it: a name in `kl_estimates.ESTIMATES`."""
+    """Of the KL to π_old, of which the loss has `kl_coef` times the mean in it: a name in `ESTIMATES` or `EXACT` of
+    `kl_estimates`.
+    """
     desired_kl: float | None = None
     learning_rate_min: float = 0.0
     learning_rate_max: float = 1.0
@@ -87,8 +89,10 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
     for name in told:
         if name not in known:
             raise ValueError(f"{name} is no setting that is shown of a loop; there are {', '.join(sorted(known))}.")
-    if told.get("kl_estimate") not in (None, *ESTIMATES):
-        raise ValueError(f"kl_estimate is {told['kl_estimate']!r}, and one of {', '.join(ESTIMATES)} is wanted.")
+    if told.get("kl_estimate") not in (None, *ESTIMATES, *EXACT):
+        raise ValueError(
+            f"kl_estimate is {told['kl_estimate']!r}, and one of {', '.join((*ESTIMATES, *EXACT))} is wanted."
+        )
     layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
     limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
     return Facts(**{**layout, **in_numbers(told), **limits}, told=tuple(told))

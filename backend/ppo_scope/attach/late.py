@@ -58,7 +58,9 @@ class Epoch(NamedTuple):
 
 
 class Brief(NamedTuple):
-    """A minibatch [B] that brings Â as its loss uses it, and for the rest what the rollout has."""
+    """A minibatch [B] that brings Â as its loss uses it and, where there is one, what its loss adds for the exact KL to
+    π_old; for the rest it has what the rollout has.
+    """
 
     epoch: int
     samples: Any
@@ -66,11 +68,13 @@ class Brief(NamedTuple):
     values: Tensor
     log_prob: Tensor
     entropy: Tensor
+    penalty: Tensor | None = None
 
     def told(self) -> Told:
         """As it is recorded."""
         answers = self.values, self.log_prob, self.entropy
-        return Told(self.epoch, np.asarray(self.samples, np.int64), Brought(self.advantages), answers)
+        brought = Brought(self.advantages, penalty=self.penalty)
+        return Told(self.epoch, np.asarray(self.samples, np.int64), brought, answers)
 
 
 class Brought(NamedTuple):
@@ -80,6 +84,7 @@ class Brought(NamedTuple):
     old_values: Tensor | None = None
     old_log_prob: Tensor | None = None
     returns: Tensor | None = None
+    penalty: Tensor | None = None
 
 
 LATE = ("rollout", "batch", "rewards", "deltas")

@@ -193,9 +193,11 @@ class Policy(ABC):
         return value_losses(values, targets, old, limit, self.habits)
 
     def _gradient(self, term: Tensor) -> Floats:
-        found = torch.autograd.grad(term, self._parameters, retain_graph=True, allow_unused=True)
+        found: Sequence[Tensor | None] = [None] * len(self._parameters)
+        if term.requires_grad:  # a spread that is a number of the code has an entropy without one
+            found = torch.autograd.grad(term, self._parameters, retain_graph=True, allow_unused=True)
         parts = [
-            torch.zeros_like(one) if gradient is None else gradient  # type: ignore[redundant-expr]  # of what a term does not reach
+            torch.zeros_like(one) if gradient is None else gradient  # of what a term does not reach
             for one, gradient in zip(self._parameters, found, strict=True)
         ]
         gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
@@ -234,7 +236,7 @@ class Policy(ABC):
 
 def _price(settings: Any, ratio: Tensor, log_prob: Tensor) -> list[Tensor]:
     """What has the gradient of β·KL, where that is a term of the loss that r tells."""
-    if settings.kl_estimate is None:
+    if settings.kl_estimate not in ESTIMATES:
         return []
     slope_of = ESTIMATES[settings.kl_estimate][1]
     slopes = torch.from_numpy(slope_of(ratio.detach().double().log().cpu().numpy())).to(log_prob)

@@ -190,7 +190,7 @@ class Seen:
     values: Tensor | None = None
     entropy: Tensor | None = None
     penalty: Tensor | None = None
-    """What the loss adds for the KL to a reference policy, β in it."""
+    """What the loss adds for the KL to a reference policy, or for the exact one to π_old, β in it."""
     trained: Tensor | None = None
     """bool; None: all are."""
 
@@ -264,6 +264,7 @@ def seen_of(told: Told, batch: Batch | None = None) -> Seen:
         targets=targets,
         values=values,
         entropy=-log_prob if entropy is None else entropy,
+        penalty=getattr(data, "penalty", None),
     )
 
 
@@ -332,7 +333,7 @@ def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Ha
     penalty: Tensor | None = None
     if seen[0].penalty is not None:
         penalty = mean(stacked("penalty"))
-    elif facts.kl_estimate is not None:
+    elif facts.kl_estimate in ESTIMATES:
         with np.errstate(over="ignore", invalid="ignore"):
             estimates = ESTIMATES[facts.kl_estimate][0](logratio.double().numpy())
         penalty = facts.kl_coef * mean(torch.from_numpy(estimates))

@@ -218,7 +218,7 @@ class Store:
 
     def about(self) -> dict[str, Any]:
         """Facts by name."""
-        return {name: json.loads(value) for name, value in self._found("SELECT name, value FROM about")}
+        return {name: self._said("facts", value) for name, value in self._found("SELECT name, value FROM about")}
 
     def last(self) -> int:
         """The newest update with a row; 0 where there is none."""
@@ -230,7 +230,9 @@ class Store:
 
         Where columns have come later, they are NaN before.
         """
-        known = {n: json.loads(names) for n, names in self._found("SELECT id, names FROM columns")}
+        known = {n: self._said("columns", names, list) for n, names in self._found("SELECT id, names FROM columns")}
+        if not all(isinstance(name, str) for columns in known.values() for name in columns):
+            raise self._damaged("columns")
         names: tuple[str, ...] = tuple(dict.fromkeys(name for columns in known.values() for name in columns))
         where = 'FROM series WHERE "update" >= ? AND "update" <= ? ORDER BY "update"'
         end = last if last is not None else NEWEST
@@ -242,6 +244,8 @@ class Store:
             mine = np.flatnonzero(numbers == number)
             blob = b"".join(found[n][2] for n in mine)
             places = np.array([names.index(name) for name in columns], np.int64)
+            if len(blob) != len(mine) * len(columns) * rows.itemsize:
+                raise self._damaged("rows")
             rows[np.ix_(mine, places)] = np.frombuffer(blob).reshape(len(mine), len(columns))
         return names, updates, rows
 
@@ -256,20 +260,20 @@ class Store:
         """All of them, the earliest first."""
         found = self._found('SELECT * FROM changes ORDER BY "update", rowid')
         return [
-            {"update": update, "name": name, "old": json.loads(old), "new": json.loads(new)}
+            {"update": update, "name": name, "old": self._said("changes", old), "new": self._said("changes", new)}
             for update, name, old, new in found
         ]
 
     def events(self) -> list[tuple[str, int, str, dict[str, Any]]]:
         """(when, at which update, what, what is known of it), the earliest first."""
         found = self._found('SELECT at, "update", what, said FROM events ORDER BY rowid')
-        return [(at, update, what, json.loads(said)) for at, update, what, said in found]
+        return [(at, update, what, self._said("events", said, dict)) for at, update, what, said in found]
 
     def newest_event(self, what: str) -> dict[str, Any] | None:
         """What is known of the latest one of its kind."""
         where = "WHERE what = ? ORDER BY rowid DESC LIMIT 1"
         found = self._found(f"SELECT said FROM events {where}", what)
-        return json.loads(found[0][0]) if found else None
+        return self._said("events", found[0][0], dict) if found else None
 
     def states(self) -> list[KeptState]:
         """What is kept, the earliest first."""
@@ -306,7 +310,24 @@ class Store:
         """(after which update, what was said) of the run's health, the newest that is not behind `update`."""
         where = 'WHERE "update" <= ? ORDER BY "update" DESC LIMIT 1'
         found = self._found(f'SELECT "update", said FROM judged {where}', update)
-        return (int(found[0][0]), json.loads(found[0][1])) if found else None
+        return (int(found[0][0]), self._said("findings", found[0][1], dict)) if found else None
+
+    def _said(self, what: str, text: str, kind: type = object) -> Any:
+        """JSON of this kind, as it was written here: the file may have been in anybody's hands.
+
+        Raises:
+            CannotRead: it is none.
+        """
+        try:
+            found = json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            raise self._damaged(what) from None
+        if not isinstance(found, kind):
+            raise self._damaged(what)
+        return found
+
+    def _damaged(self, what: str) -> CannotRead:
+        return CannotRead(f"{self.folder} cannot be read: its {what} are damaged")
 
     def _found(self, question: str, *values: Any) -> list[Any]:
         """Rows. A file may be whole where it was opened, and damaged further on.

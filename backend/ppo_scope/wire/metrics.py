@@ -74,8 +74,8 @@ METRICS: tuple[Metric, ...] = (
         "β·KL",
         "KL penalty",
         "under kl_penalty β times the exact KL, a part of L_PG; of a loop that keeps near a reference policy β times "
-        "the KL to that, a term of L; of a script whose loss has an estimate of the KL to π_old in it, β times k1, k2 "
-        "or k3",
+        "the KL to that, a term of L; of a script whose loss has the KL to π_old in it, β times that or its "
+        "estimate k1, k2 or k3",
     ),
     _minibatch("kl_k1", "k₁", "KL, k1", "mean of −log r: estimates KL(π_old‖π_θ), may be negative"),
     _minibatch(

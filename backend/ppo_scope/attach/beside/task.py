@@ -19,8 +19,8 @@ from ppo_scope.attach.sb3.buffered import Form
 from ppo_scope.attach.single_file.scripted import ScriptForm
 from ppo_scope.attach.stored import StorageForm
 
-TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy")
-"""Of `Seen`, [B] each; `Noted` has as many."""
+TENSORS = ("log_prob", "old_log_prob", "advantages", "old_values", "targets", "values", "entropy", "penalty")
+"""Of `Seen`, [B] each; `Noted` has one less."""
 
 
 BROUGHT = ("old_log_prob", "advantages", "old_values", "returns")
@@ -111,6 +111,7 @@ def task_of(
         *(None if one is None else one.numpy() for one in (update.theta_before, theta)),
         *(samples, _joined(list(update.gradient_norms.values()))),
         *found,
+        *[None] * (len(TENSORS) - len(found)),
         *(one.numpy() for one in policy.besides(update, frozenset() if wish is None else wish.probes)),
     ]
     task = Task(
@@ -180,6 +181,7 @@ def _minibatches_of(
         counts = [one for epoch in update.epochs for one in epoch.counts()]
         samples = update.epochs[0].places[np.concatenate([epoch.drawn() for epoch in update.epochs])]
         brought: list[NDArray[Any] | None] = [None] * len(BROUGHT)
+        penalty = None
     else:
         told = [one for one in update.told if isinstance(one, Told)]
         kept = [one.found for one in told]
@@ -189,21 +191,23 @@ def _minibatches_of(
             None if told and getattr(told[0].data, name) is None else _joined([getattr(one.data, name) for one in told])
             for name in BROUGHT
         ]
+        penalty = _all_of([getattr(one.data, "penalty", None) for one in told])
     values, log_probs, entropies = zip(*kept, strict=True) if kept else ((), (), ())
     if any(one is None for one in entropies):
         log_prob = _joined(log_probs)
         entropy = -log_prob
     else:
         log_prob, entropy = _joined((*log_probs, *entropies)).reshape(2, -1)  # by one operation
-    return counts, samples, [log_prob, *brought, _joined(values), entropy]
+    return counts, samples, [log_prob, *brought, _joined(values), entropy, penalty]
 
 
 def _brief_of(brief: Sequence[Brief]) -> tuple[list[tuple[int, int]], NDArray[np.int64], list[NDArray[Any] | None]]:
     """The same of minibatches that bring Â alone."""
-    epochs, places, *columns = zip(*brief, strict=True)
+    epochs, places, *columns, penalties = zip(*brief, strict=True)
     counts = [(epoch, len(one)) for epoch, one in zip(epochs, places, strict=True)]
     used, values, log_prob, entropy = map(_joined, columns)
-    return counts, np.concatenate(places), [log_prob, None, used, None, None, values, entropy]
+    found = [log_prob, None, used, None, None, values, entropy, _all_of(penalties)]
+    return counts, np.concatenate(places), found
 
 
 def _is_noted(update: Update) -> bool:
@@ -220,6 +224,12 @@ def _noted_of(
     columns = zip(*(one[2:] for one in told), strict=True)
     found = [None if column[0] is None else _joined(column) for column in columns]
     return counts, np.concatenate([one.samples for one in told]), found
+
+
+def _all_of(parts: Sequence[Tensor | None]) -> NDArray[Any] | None:
+    """The same of what a minibatch may not have."""
+    found = [one for one in parts if one is not None]
+    return _joined(found) if found else None
 
 
 def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
@@ -251,7 +261,7 @@ def update_of(
         batch.told_after = None if outputs is None or values is None else (outputs, values)
         update = Update(*about, rollout, batch, before, rewards, deltas)
     told = rest[: len(TENSORS)]
-    update.told += _noted(task, samples, told) if task.noted else _minibatches(task, update.batch, samples, told)
+    update.told += _noted(task, samples, told[:-1]) if task.noted else _minibatches(task, update.batch, samples, told)
     update.gradient_norms = dict(zip(task.norms, norms.unbind(), strict=True))
     update.size, update.habits, update.known = task.size, habits, task.known
     update.learning_rate_raised, update.learning_rate_lowered, update.learning_rate_pinned = task.adapted
@@ -272,15 +282,14 @@ def _minibatches(task: Task, batch: Batch | None, samples: Tensor, found: Sequen
     if not task.counts:
         return []
     sizes = [count for _, count in task.counts]
-    log_prob, *brought, values, entropy = found
+    log_prob, *brought, values, entropy, penalty = found
     if any(one is None for one in brought):
         held = of_batch(batch, samples)
         brought = [has if one is None else one for one, has in zip(brought, held, strict=True)]
-    columns = [torch.split(one, sizes) for one in (log_prob, *brought, values, entropy) if one is not None]
+    each = zip(TENSORS, (log_prob, *brought, values, entropy, penalty), strict=True)
+    columns = {name: torch.split(one, sizes) for name, one in each if one is not None}
     which = torch.split(samples, sizes)
     return [
-        Seen(
-            epoch, which[place].numpy(), **{name: column[place] for name, column in zip(TENSORS, columns, strict=True)}
-        )
+        Seen(epoch, which[place].numpy(), **{name: column[place] for name, column in columns.items()})
         for place, (epoch, _) in enumerate(task.counts)
     ]

@@ -8,23 +8,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Normal
 
+from ppo_scope.attach.kl_estimates import EXACT, exact_kl
 from ppo_scope.attach.policy import AT_ONCE, Policy
 from ppo_scope.attach.single_file.forms import PLAIN
 from ppo_scope.attach.single_file.optimizers import Several, agent_in, optimizers_in
 from ppo_scope.ppo import distributions
+from ppo_scope.ppo.distributions import Distribution
 from ppo_scope.probes.record import Floats, Minibatch, Update
-from ppo_scope.probes.subject import Distribution
 
 TRIED = 64
 """Samples by which it is seen whether an agent can be asked."""
 AGREES = 1e-4
+
+
+class Asked(NamedTuple):
+    """What it takes to ask it, of samples."""
+
+    observations: Tensor
+    """[S, …]"""
+    actions: Tensor
+    """[S, …]"""
 
 
 class Agent(Policy):
@@ -37,6 +47,7 @@ class Agent(Policy):
         "critic": "value_trunk",
     }
 
+    distribution: Distribution | None
     form = PLAIN
     """How its loss is made of ours: gradients are of its own."""
 
@@ -69,16 +80,37 @@ class Agent(Policy):
         """Of its weights, by `id`."""
         return set(map(id, self._parameters))
 
+    def weights(self) -> list[nn.Parameter]:
+        """Those that are trained."""
+        return self._parameters
+
     @property
     def discrete(self) -> bool:
         """Whether its actions are choices."""
         return isinstance(self.distribution, distributions.Categorical)
 
+    def put_out(self, of: Asked, which: Tensor | None = None) -> Tensor:
+        """[S, O] as it is now, or [B, O] of these samples; with its graph, where gradients are on."""
+        with self._as_it_is():
+            return self._put_out(self._module, of, which)
+
     def differentiate(self, update: Update, minibatch: Minibatch) -> Sequence[Floats]:
         """See `Policy`."""
         found = super().differentiate(update, minibatch)
+        settings: Any = update.settings
+        if settings.kl_estimate in EXACT:
+            found = [*found, self._gradient_of_price(update, minibatch)]
         times = np.float32(self.form.times(int(minibatch.trained.sum())))
         return found if times == 1 else [times * one for one in found]
+
+    def _gradient_of_price(self, update: Any, minibatch: Minibatch) -> Floats:
+        """d(β·KL)/dθ [P] of an exact KL."""
+        settings, which = update.settings, minibatch.samples[minibatch.trained]
+        assert self.distribution is not None
+        with torch.enable_grad():
+            new = self.put_out(update.batch, which)
+            kl = exact_kl(self.distribution, update.batch.outputs[which], new, settings.kl_estimate)
+            return self._gradient(settings.kl_coef * kl.mean())
 
     def _value_losses(self, values: Tensor, targets: Tensor, old: Tensor, limit: float | None) -> Tensor:
         return self.form.value_losses(values, targets, old, limit)

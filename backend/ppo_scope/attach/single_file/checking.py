@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ppo_scope.attach.called import HALF
 from ppo_scope.attach.facts import Facts
-from ppo_scope.attach.kl_estimates import ESTIMATES
+from ppo_scope.attach.kl_estimates import ESTIMATES, symbol_of
 from ppo_scope.attach.late import Brought
 from ppo_scope.attach.record import Habits, minibatches_of, seen_of
 from ppo_scope.attach.single_file.clip_ranges import own_upper
@@ -58,6 +58,11 @@ PENALISED = (
 
 
 MADE_OF = "the clipped policy loss, c₁ times the value loss and c₂ times the entropy"
+
+
+def made_of_in(form: Form) -> str:
+    """What a loss of this form is made of."""
+    return MADE_OF if form.estimate is None else f"{MADE_OF}, with β·{symbol_of(form.estimate)},"
 
 
 class OtherLoss(Unlike):
@@ -106,7 +111,7 @@ def check(found: Found, loss: Tensor, facts: Facts, form: Form = PLAIN) -> bool:
     if isfinite(theirs) and not _is_some_of(theirs, parts, _rounded_away(found, parts, facts)):
         if _is_mistaken(theirs, parts, facts):
             return False
-        made_of = MADE_OF if form.estimate is None else f"{MADE_OF}, with β·{form.estimate},"
+        made_of = made_of_in(form)
         terms = _share_of(ours, theirs, count) or _penalty_named(found, theirs - ours)
         terms = terms or _terms_apart(found, parts, facts)
         raise OtherLoss(f"its loss is {theirs:.6g}, and {made_of} make {ours:.6g}{terms}")
@@ -117,7 +122,8 @@ def parts_of_minibatch(found: Found, facts: Facts, form: Form) -> Parts:
     """What the loss of the minibatch at hand is made of; its value loss as the script has it."""
     told, places = brief_of(found).told(), places_of(found)
     old_values, old_log_prob, targets = (found[name].detach()[places] for name in ("values", "log_probs", "targets"))
-    whole = told._replace(data=Brought(found["used"].detach(), old_values, old_log_prob, targets))
+    brought = Brought(found["used"].detach(), old_values, old_log_prob, targets, form.price(found, facts.kl_coef))
+    whole = told._replace(data=brought)
     made = minibatches_of([seen_of(whole)], facts, len(told.samples), Habits())[0]
     parts = parts_of(made, old_values.cpu(), targets.cpu(), facts)
     if form.delta is None:
@@ -222,7 +228,7 @@ def _pull_of(found: Found, loss: Tensor, facts: Facts) -> Pull | None:
     log_prob, logratio, used, ratio = (one.double().flatten().cpu().numpy() for one in columns)
     theirs, edges = gradient.double().flatten().cpu().numpy() * len(ratio), clip_edges(facts)
     slopes: Any = by_hand.policy_loss(facts.objective, log_prob, logratio, used, edges)[1]
-    if facts.kl_estimate is not None:
+    if facts.kl_estimate in ESTIMATES:
         slopes = slopes + facts.kl_coef * ESTIMATES[facts.kl_estimate][1](logratio)
     near = float(CLOSE * np.abs(used * ratio).max())
     size = near + rough_of(gradient) * np.abs(theirs)

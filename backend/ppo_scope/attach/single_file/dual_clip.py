@@ -38,7 +38,7 @@ def cap_in(found: Found, loss: Tensor, facts: Facts, form: Form) -> float | None
     ratio, used, (low, high, _) = parts.ratio, parts.advantages, edges
     slopes, _ = slopes_of(found, edges)
     theirs = gradient.double().flatten().cpu().numpy() * len(ratio)
-    if facts.kl_estimate is not None:  # without the term for the KL
+    if facts.kl_estimate in ESTIMATES:  # without the term for the KL
         theirs = theirs - facts.kl_coef * ESTIMATES[facts.kl_estimate][1](np.log(ratio))
     beyond = (used < 0) & (ratio > high + NEARLY)
     held = beyond & (np.abs(theirs) < np.abs(slopes) / 2)

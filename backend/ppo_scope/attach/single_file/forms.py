@@ -8,15 +8,15 @@ are shown by our definition, and it is said what the script's are; ‖∇L‖ an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ppo_scope.attach.kl_estimates import OF_WHAT
+from ppo_scope.attach.kl_estimates import EXACT, OF_WHAT
 from ppo_scope.attach.record import Habits, value_losses
 from ppo_scope.attach.single_file.clip_ranges import edges_in
 from ppo_scope.attach.single_file.kl_penalty import penalty_in
@@ -24,6 +24,9 @@ from ppo_scope.attach.single_file.named import CLOSE, Found, places_of
 from ppo_scope.ppo import by_hand
 from ppo_scope.ppo.losses import Edges
 from ppo_scope.probes.record import Floats
+
+if TYPE_CHECKING:
+    from ppo_scope.attach.single_file.exact_kl import ExactKL
 
 MOST_PARTS = 1024
 """By which a loss is divided: beyond, one number is too near the next to tell them apart."""
@@ -40,6 +43,7 @@ LINEAR = (
 )
 PRICE = "its loss has β·{estimate} in it"
 PRICED = "its loss has a term for the KL to π_old in it, β times the mean of {of} ({estimate}), as L has here"
+EXACTLY = "its loss has β times the exact KL to π_old in it"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class Form:
     delta: float | None = None
     """Errors of V beyond it count in proportion, and not by their square; None: all by their square."""
     estimate: str | None = None
-    """Of the KL to π_old, of which β times the mean is a term: a name in `ESTIMATES`; None: there is no such term."""
+    """Of the KL to π_old, of which β times the mean is a term: a name in `ESTIMATES` or `EXACT`; None: none is."""
+    exact: ExactKL | None = field(default=None, compare=False, repr=False)
+    """How it is found, where it is the exact one."""
 
     @property
     def symbols(self) -> str:
@@ -68,6 +74,8 @@ class Form:
         """What is otherwise, for a line; empty: nothing."""
         loss = [] if self.symbols == "L" else [IN_SYMBOLS.format(loss=self.symbols)]
         price = [] if self.estimate is None else [PRICE.format(estimate=self.estimate)]
+        if self.estimate in EXACT:
+            price = [EXACTLY]
         return ", ".join(
             loss + price + ([] if self.delta is None else [f"its value loss is Huber's, δ = {self.delta:g}"])
         )
@@ -80,7 +88,9 @@ class Form:
             meant = [SCALE] * self.scaled + [SAMPLES] * self.summed
             loss = ", ".join([IN_SYMBOLS.format(loss=self.symbols), *meant])
             about = [f"{loss}; L and its terms are by our definition; {AT_A_STEP}"]
-        if self.estimate is not None:
+        if self.estimate in EXACT:
+            about.append(f"{EXACTLY}, as L has here")
+        elif self.estimate is not None:
             about.append(PRICED.format(estimate=self.estimate, of=OF_WHAT[self.estimate]))
         if self.delta is not None:
             about.append(LINEAR.format(delta=self.delta))
@@ -99,6 +109,10 @@ class Form:
             if scaler is not None:
                 loss = loss / scaler.scale(torch.ones_like(loss.detach()))
             return loss / self.times(len(found["samples"]))
+
+    def price(self, found: Found, coef: float) -> Tensor | None:
+        """β·KL [B] of the minibatch at hand, where it is exact; else r tells it."""
+        return None if self.exact is None else self.exact.price(found, coef)
 
     def value_losses(self, values: Tensor, targets: Tensor, old: Tensor, limit: float | None) -> Tensor:
         """Per sample, as the script is trained on them: without ½, as ours."""

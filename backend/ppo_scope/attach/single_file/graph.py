@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ppo_scope.attach.single_file.named import Found
@@ -39,3 +41,19 @@ def nodes_of(one: Any) -> Iterator[Any]:
         yield node
         same = node.name().startswith(SHAPED)
         node = node.next_functions[0][0] if same and node.next_functions else None
+
+
+@contextlib.contextmanager
+def cut_off(found: Found) -> Iterator[None]:
+    """No gradient goes through what its terms are made of meanwhile: what comes to a weight has come by another way."""
+    nodes = {node for name in MADE_OF for node in nodes_of(found.get(name))}
+    hooks = [node.register_prehook(_nothing) for node in nodes]
+    try:
+        yield
+    finally:
+        for one in hooks:
+            one.remove()
+
+
+def _nothing(gradients: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    return tuple(None if one is None else torch.zeros_like(one) for one in gradients)

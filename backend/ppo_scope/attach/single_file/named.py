@@ -192,8 +192,8 @@ def rough_of(numbers: Tensor) -> float:
     return ROUGH.get(numbers.dtype, 0.0)
 
 
-def brief_of(found: Found, epoch: int = 0) -> Brief:
-    """The minibatch at hand."""
+def brief_of(found: Found, epoch: int = 0, penalty: Tensor | None = None) -> Brief:
+    """The minibatch at hand; `penalty`: see `Brief`."""
     samples, log_prob, value, entropy = found["samples"], found["log_prob"], found["value"], found.get("entropy")
     log_prob, value = log_prob.detach(), value.detach().flatten()
     entropy = torch.full_like(log_prob, torch.nan) if entropy is None else entropy.detach()  # unknown, with c₂ = 0
@@ -206,6 +206,7 @@ def brief_of(found: Found, epoch: int = 0) -> Brief:
         value,
         log_prob,
         entropy,
+        penalty,
     )
 
 

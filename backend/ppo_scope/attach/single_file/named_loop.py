@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from math import prod
 from time import perf_counter
 from typing import Any
@@ -90,7 +92,8 @@ class NamedLoop(ProvingLoop):
             Unlike: it is not what it looks like.
         """
         self._optimizers = optimizers_in(found.variables)
-        proven = ProvenLoss(found, loss, alpha_of(found, self.optimizer), coefficients)
+        agent_of = cache(lambda: _agent_in(found))
+        proven = ProvenLoss(found, loss, agent_of, alpha_of(found, self.optimizer), coefficients)
         super().__init__(found, proven, 0 if waited is None else 1)
         self._ranks = ranks
         self._advantages: Tensor | None = None  # of the latest update
@@ -111,12 +114,8 @@ class NamedLoop(ProvingLoop):
         self._changed: tuple[str, ...] = ()  # from the next update on
         args = found["args"]
         self.env = str(getattr(args, "env_id", None) or getattr(args, "gym_id", "an environment"))
-        places = torch.as_tensor(taken(found["samples"], np.int64)).to(found["log_prob"].device)
-        sample = found["observations"][places], found["actions"][places], found["log_prob"]
-        whole = found["observations"], found["actions"], places, found["log_prob"]
-        remembering = RememberingAgent.in_sequences(found.variables, *whole)
-        self.policy: Agent = remembering or Agent.of(found.variables, *sample)
-        self.policy.form, self._weights = self.loss.form, self.policy.places()
+        self.policy: Agent = agent_of()
+        self.policy.form, self._weights = replace(self.loss.form, exact=None), self.policy.places()
         space = self._acting.observation_space
         self.observation_space = space
         seen = found["observations"]
@@ -196,7 +195,9 @@ class NamedLoop(ProvingLoop):
         if self._count == self._whole:
             self._count_anew(found)
         epoch, number = divmod(self._count, self._per_epoch)
-        self._brief.append(brief_of(found, epoch + 1))
+        exact = self.loss.form.exact
+        penalty = None if exact is None else exact.price(found, self.loss.facts.kl_coef)
+        self._brief.append(brief_of(found, epoch + 1, penalty))
         self._held = found["log_prob"].detach(), found["value"].detach()
         self._count, self._within = self._count + 1, (epoch + 1, number + 1)
 
@@ -350,7 +351,9 @@ class NamedLoop(ProvingLoop):
         self.steps += samples
         self._count, self._per_epoch = 0, facts.minibatches
         looks_again = checked and often and self.loss.sound  # it takes more than a millisecond
-        self._to_check = {self._per_epoch, self._per_epoch * facts.epochs} if looks_again else set()
+        last = self._per_epoch * facts.epochs
+        again = range(2, last + 1) if self.loss.open else (self._per_epoch, last)
+        self._to_check = set(again) if looks_again else set()
         self._whole = -1 if self.loss.drops or not samples % update.size else facts.minibatches - 1
         self._brief, self._norms, self._told_losses = update.brief, update.gradient_norms, []
         self._over = False
@@ -371,6 +374,15 @@ class NamedLoop(ProvingLoop):
             else:
                 self.found.settings.set(name, value / HALF if name == "value_coef" else as_read(name, value))
         self._changed = tuple(wanted)
+
+
+def _agent_in(found: Found) -> Agent:
+    """As it can be asked, if it can."""
+    places = torch.as_tensor(taken(found["samples"], np.int64)).to(found["log_prob"].device)
+    whole = found["observations"], found["actions"], places, found["log_prob"]
+    remembering = RememberingAgent.in_sequences(found.variables, *whole)
+    sample = found["observations"][places], found["actions"][places], found["log_prob"]
+    return remembering or Agent.of(found.variables, *sample)
 
 
 def version_of(array: Any) -> int:

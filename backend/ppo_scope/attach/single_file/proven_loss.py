@@ -4,7 +4,7 @@ not tell them, the form that it has (`forms.py`), and a second clip once samples
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import isclose
 from typing import Any
@@ -12,11 +12,14 @@ from typing import Any
 from torch import Tensor
 
 from ppo_scope.attach.facts import Facts
+from ppo_scope.attach.kl_estimates import EITHER, symbol_of
 from ppo_scope.attach.late import LateUpdate
-from ppo_scope.attach.single_file.checking import MADE_OF, NEARLY, OtherLoss, check_moved
+from ppo_scope.attach.single_file.agent import Agent
+from ppo_scope.attach.single_file.checking import NEARLY, OtherLoss, check_moved, made_of_in
 from ppo_scope.attach.single_file.clip_ranges import ClipRanges
 from ppo_scope.attach.single_file.coefficients import Coefficients, coefficients_in, unsaid_in
 from ppo_scope.attach.single_file.dual_clip import cap_in
+from ppo_scope.attach.single_file.exact_kl import LEAST, ExactKL
 from ppo_scope.attach.single_file.forms import PLAIN, Form, as_written, forms_of, priced_forms, slopes_of
 from ppo_scope.attach.single_file.kl_penalty import as_named, penalty_in
 from ppo_scope.attach.single_file.named import Found, Unlike, facts_in, settings_in
@@ -27,18 +30,26 @@ SYMBOLS = {"value_coef": "c₁", "entropy_coef": "c₂"}
 BOTH = tuple(SYMBOLS)
 ADDED = "what its losses of one minibatch have in them is not {names} any more: {old} before, and {new} now"
 OFF = "its loss at minibatch {place} of this update was {theirs:.6g}, and {made_of} make {ours:.6g}"
-NO_PRICE = "the term for the KL in it is not told by its gradient by newlogprob any more, as β·{estimate} was"
+NO_PRICE = "the term for the KL in it is not told by its gradient any more, as β·{estimate} was"
 
 
 class ProvenLoss:
     """Of one script."""
 
-    def __init__(self, found: Found, loss: Tensor, alpha: float | None, coefficients: Coefficients | None) -> None:
+    def __init__(
+        self,
+        found: Found,
+        loss: Tensor,
+        agent_of: Callable[[], Agent],
+        alpha: float | None,
+        coefficients: Coefficients | None,
+    ) -> None:
         """Prove it.
 
         Args:
             found: its variables, at the first minibatch that is looked at, with
             loss: what is about to be differentiated.
+            agent_of: finds its agent: one whose loss is not known is not asked for anything.
             alpha: its learning rate, where it is known.
             coefficients: what is in the losses of a minibatch, where `args` do not tell that.
 
@@ -68,7 +79,7 @@ class ProvenLoss:
         self._alpha = alpha
         self.facts = facts_in(found, alpha, {**self._coefficients, **self.clip.told})
         """What it is made with."""
-        self.prove(found, loss, first=True)
+        self.prove(found, loss, agent_of=agent_of)
 
     def read(self, found: Found, alpha: float | None) -> Facts:
         """What it is made with now: as a rule what it was, but for α."""
@@ -90,20 +101,21 @@ class ProvenLoss:
         self.facts = replace(self.facts, minibatches=minibatches)
         return self.facts
 
-    def prove(self, found: Found, loss: Tensor, *, first: bool = False) -> None:
+    def prove(self, found: Found, loss: Tensor, *, agent_of: Callable[[], Agent] | None = None) -> None:
         """At the first minibatch of an update. Where c₁ and c₂ of `args` are not those of the loss, as where they fall
-        by themselves, or the value loss has no ½, with those of the loss from now on; `first`: of whatever form it is.
+        by themselves, or the value loss has no ½, with those of the loss from now on. With `agent_of`, which is the
+        first time, of whatever form it is.
 
         Raises:
             Unlike: the variables are not what they are called.
         """
         try:
             self.sound = is_made_of(found, loss, self.facts, self.form)
-            if first and self.sound:
+            if agent_of is not None and self.sound:
                 self._look_for_a_price(found, loss)
         except Unlike as why:
             before = self.form, self.unsaid, self._coefficients, self._price
-            others = forms_of(found, loss) if first else []
+            others = [] if agent_of is None else others_of(found, loss, agent_of)
             tried = [(form, unsaid) for form in others for unsaid in (self.unsaid, BOTH)]
             if not any(self._is_made_so(found, loss, *one) for one in [(self.form, BOTH), *tried]):
                 self.form, self.unsaid, self._coefficients, self._price = before
@@ -123,21 +135,38 @@ class ProvenLoss:
         Raises:
             Unlike: there is no such term any more.
         """
-        self._price = {}
+        before, self._price = self._price, {}
         if self.form.estimate is None:
             return
-        slopes, sure = slopes_of(found, self.clip.edges(found))
-        penalty = penalty_in(found, self.form.undone(found, loss), slopes, sure)
-        if penalty is None or penalty.estimate != self.form.estimate:
-            raise Unlike(NO_PRICE.format(estimate=self.form.estimate))
-        named = as_named(penalty.beta, found)
+        beta = self._beta_in(found, self.form.undone(found, loss))
+        unproven = self.form.exact is not None and not before
+        if beta is None or (unproven and beta < LEAST):  # of what was there before, β may fall to 0
+            raise Unlike(NO_PRICE.format(estimate=symbol_of(self.form.estimate)))
+        named = as_named(beta, found)
         self.beta_called = named.name if named is not None and named.in_args else None
-        beta = as_written(penalty.beta) if named is None else named.value
-        self._price = {"kl_coef": beta, "kl_estimate": self.form.estimate}
+        self._price = {"kl_coef": as_written(beta) if named is None else named.value, "kl_estimate": self.form.estimate}
+
+    def _beta_in(self, found: Found, loss: Tensor) -> float | None:
+        if self.form.exact is not None:
+            return self.form.exact.begin(found, loss)
+        penalty = penalty_in(found, loss, *slopes_of(found, self.clip.edges(found)))
+        return None if penalty is None or penalty.estimate != self.form.estimate else penalty.beta
+
+    @property
+    def open(self) -> bool:
+        """Whether its KL may still turn out to be taken in the one direction or the other."""
+        return self.form.estimate == EITHER
+
+    def _take_direction(self, found: Found) -> None:
+        """That has told itself, if it has."""
+        if self.open and self.form.exact is not None and self.form.exact.direction != EITHER:
+            self.form = replace(self.form, estimate=self.form.exact.direction)
+            self._price["kl_estimate"] = self.form.estimate
+            self._facts_of(found)
 
     def _is_made_so(self, found: Found, loss: Tensor, form: Form, unsaid: tuple[str, ...]) -> bool:
         """Whether the loss is of this form, with those of its coefficients that `args` do not tell; then it is so."""
-        self.form, self.unsaid = form, unsaid
+        self.form, self.unsaid, self._price = form, unsaid, {}
         try:
             terms = coefficients_in(found, loss, BOTH, form)
             self._terms = terms if unsaid else Coefficients()
@@ -161,6 +190,7 @@ class ProvenLoss:
             others = [one for one in (cap, None) if one != known]  # beyond c none may have come here
             if not any(self._is_capped_at(one, found, loss) for one in others):
                 raise
+        self._take_direction(found)
 
     def _is_capped_at(self, cap: float | None, found: Found, loss: Tensor) -> bool:
         """Whether it is made with this c, then it is so; None: with none."""
@@ -187,8 +217,7 @@ class ProvenLoss:
         cap = cap_of(update, told, self.facts)
         if cap is None:
             place, theirs, ours = off[0]
-            made_of = MADE_OF if self.form.estimate is None else f"{MADE_OF}, with β·{self.form.estimate},"
-            raise OtherLoss(OFF.format(place=place + 1, theirs=theirs, ours=ours, made_of=made_of))
+            raise OtherLoss(OFF.format(place=place + 1, theirs=theirs, ours=ours, made_of=made_of_in(self.form)))
         self._cap = {"ratio_cap": cap}
         self._facts_of(found)
 
@@ -230,13 +259,24 @@ class ProvenLoss:
         return ADDED.format(names=" and ".join(SYMBOLS[name] for name in now), old=old, new=new)
 
 
+def others_of(found: Found, loss: Tensor, agent_of: Callable[[], Agent]) -> list[Form]:
+    """Other forms than a plain one that it may have; each is still to be proven."""
+    others = forms_of(found, loss)
+    exact = ExactKL.in_loss(agent_of, found, loss)
+    bare = [] if exact is None else [one for one in (PLAIN, *others) if one.estimate is None]
+    return [*(replace(one, estimate=EITHER, exact=exact) for one in bare), *others]
+
+
 def is_made_of(found: Found, loss: Tensor, facts: Facts, form: Form) -> bool:
     """Whether it is made of our terms, or is some of them; False: a known mistake has put it together.
 
     Raises:
         Unlike: it is not.
     """
-    check_ways(found, loss)
+    if form.exact is None:
+        check_ways(found, loss)
+    else:
+        form.exact.check(found, form.undone(found, loss), facts.kl_coef)
     if not check_moved(found, loss, facts, form):
         return False
     check_terms(found, loss, facts, form)

@@ -62,6 +62,7 @@ class ProvingLoop(Loop):
         except Unlike as why:
             self._lose(str(why))
             return False
+        self._direction_is_known()
         self._cap_is_known()
         return True
 
@@ -88,6 +89,16 @@ class ProvingLoop(Loop):
             self._lose(str(why))
             return
         self._cap_is_known()
+
+    def _direction_is_known(self) -> None:
+        """This minibatch may be the first to tell it, of an exact KL: the ones before come to the same in both."""
+        update, loss = self._update, self.loss
+        if not isinstance(update, LateUpdate) or loss.facts.kl_estimate == update.settings.kl_estimate:
+            return
+        price = loss.form.price(self.found, loss.facts.kl_coef)
+        one = update.brief.pop()
+        update.brief.append(one._replace(penalty=price))
+        update.turns_out(loss.facts)
 
     def _cap_is_known(self) -> None:
         """Samples may have told another c: the update under way is made with it, too."""

@@ -21,8 +21,8 @@ from ppo_scope.attach.single_file.named import CLOSE, NAMES, Found, Unlike, roug
 from ppo_scope.probes.record import Floats
 
 BESIDES = (
-    "its loss has something besides in it that is made of neither {names}, such as an exact KL, or a penalty on "
-    "weights or outputs"
+    "its loss has something besides in it that is made of neither {names}, such as an exact KL to another policy than "
+    "π_old or of one that cannot be asked, or a penalty on weights or outputs"
 )
 OTHER = "its gradient by {called} is not that of {symbol} = {coef:.6g} times {term}"
 TERMS = {
