@@ -68,6 +68,20 @@ def test_what_cannot_begin_is_one_line_and_exit_code_2(capsys, options, words):
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        ["--vary", "total_steps=off"],
+        ["--vary", "total-steps=256,off"],
+        ["--seeds", "2"],
+        ["--total-steps", "off", "--seeds", "2"],
+    ],
+)
+def test_a_sweep_of_which_a_run_would_never_stop_is_refused(capsys, tmp_path, options):
+    assert main(["sweep", "--no-browser", "--runs-dir", str(tmp_path), *options]) == 2
+    assert "total_steps: each run needs to know when to stop" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["runs", "--runs-dir", LONG],

@@ -174,7 +174,7 @@ def test_that_no_ppo_is_found_is_said_while_the_script_trains_on_with_what_was_t
     with Watching("--insert", "mine.py", folder=tmp_path) as watching:
         watching.said(r"No PPO has been found in mine\.py so far, in 50 calls of `backward`\.")
         said = "".join(watching.lines)
-        assert "--insert has not put in the lines of the latter: what it does could not be read." in said
+        assert "--insert has not put in the lines of a Scope: what it does could not be read." in said
         assert "of these, ratio, entropy are at " in said and "mine.py:7)" in said
         assert "ppo_scope.Scope in its loop" in said and watching.process.poll() is None
 
@@ -185,9 +185,9 @@ def test_a_ppo_by_names_of_its_own_is_told_the_lines_that_show_it_and_they_do(tm
     with Watching("mine.py", folder=tmp_path) as watching:
         watching.said("the script has ended with code 0")
         said = "".join(watching.lines)
-    assert said.count("`ppo-scope watch --insert mine.py` does the latter by itself: nothing is open") == 2
-    assert "50 calls of `backward`" in said and said.count("put in where they say:\n\n# mine.py, after line 7") == 2
-    lines = said.split("put in where they say:\n\n")[1].split("\n\nppo-scope: ")[0]
+    assert said.count("`ppo-scope watch --insert mine.py` makes the Scope by itself: nothing is open") == 2
+    assert "50 calls of `backward`" in said and said.count("makes a Scope for each):\n\n# mine.py, after line 7") == 2
+    lines = said.split("makes a Scope for each):\n\n")[1].split("\n\nppo-scope: ")[0]
     (tmp_path / "mine.py").write_text(inserted(source, lines))
     with Watching("mine.py", folder=tmp_path) as watching:
         watching.said("the script has ended with code 0")

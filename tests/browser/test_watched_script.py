@@ -50,7 +50,7 @@ def test_the_lines_that_show_a_ppo_by_names_of_its_own_are_on_the_page_and_can_b
         said = lines.inner_text()
         assert "log_probs=logs," in said and "# mine.py, before line 52, `total.backward()`:" in said
         assert said.strip() in "".join(watching.lines), "as in the terminal"
-        assert banner.get_by_text("`ppo-scope watch --insert mine.py` does the latter by itself").is_visible()
+        assert banner.get_by_text("`ppo-scope watch --insert mine.py` makes the Scope by itself").is_visible()
         banner.get_by_role("button", name="Copy these lines").click()
         until(lambda: banner.get_by_text("Copied.").is_visible())
         assert page.evaluate("navigator.clipboard.readText()").strip() == said.strip()

@@ -41,8 +41,8 @@ SO_FAR = (
 )
 OTHERS = "Two other ways: ppo_scope.watch(model) in the script, or ppo_scope.Scope in its loop; see docs/attach.md."
 ADVISED = (
-    "These lines do the latter, as far as its source tells, for one agent (a script that trains several makes a Scope "
-    "for each), put in where they say:"
+    "These are the lines of a Scope, as far as its source tells, each to be put where it says; they are of one agent "
+    "(a script that trains several makes a Scope for each):"
 )
 NOT_REACHED = "{script} was begun anew with lines that show it, and has come to none that tells anything."
 INTERRUPTED = "{script} was interrupted before it came to a PPO's update."

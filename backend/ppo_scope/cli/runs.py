@@ -54,5 +54,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     (console if console.is_terminal else Console(width=WIDTH)).print(table)
     if any(one.dropped for one in kept):
         print("\nOf states, every second one was dropped where there was no room for them (`--keep-mb` of `serve`).")
-    print(f"\nKept in {library.folder}. `ppo-scope serve --resume RUN` goes on with one.")
+    goes_on = any(one.resumes_at is not None for one in kept)
+    what = "`ppo-scope serve --resume RUN` goes on with one" if goes_on else "`ppo-scope open RUN` shows one"
+    print(f"\nKept in {library.folder}. {what}.")
     return 0

@@ -229,9 +229,9 @@ def _planned(options: argparse.Namespace, settings: Settings, library: Library) 
             return known
         if not options.vary and options.seeds is None:
             raise Misuse(NO_PLAN)
-        if settings.total_steps is None and not any(one.startswith("total_steps=") for one in options.vary):
-            raise Misuse("total_steps: each run needs to know when to stop, e.g. --total-steps 100000")
         planned = sweeps.plan(options.name, settings, _varied(options.vary), options.seeds or 1)
+        if any(planned.settings_of(one).total_steps is None for one in planned.planned):
+            raise Misuse("total_steps: each run needs to know when to stop, e.g. --total-steps 100000")
         known = sweeps.load(planned.name, library)
         if known is None:
             return planned

@@ -14,10 +14,10 @@ from ppo_scope.attach.watcher import say
 from ppo_scope.wire.attaching import LONGEST_LINES
 
 COMPLETE = (
-    "`ppo-scope watch --insert {what}` does the latter by itself: nothing is open in its lines, they are put in in "
+    "`ppo-scope watch --insert {what}` makes the Scope by itself: nothing is open in its lines, they are put in in "
     "memory, and no file is written."
 )
-NOT_INSERTED = "--insert has not put in the lines of the latter: {why}."
+NOT_INSERTED = "--insert has not put in the lines of a Scope: {why}."
 NOT_READ = "what it does could not be read"
 OPEN = "{names} {are} to be filled in, or looked at"
 TOO_LONG = "they are too many"

@@ -5,9 +5,11 @@ of our lines at the line that they go before or after: tracebacks and `inspect` 
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ppo_scope.attach.advising.draft import Piece
 from ppo_scope.attach.advising.parting import Put
 from ppo_scope.attach.inserting.keeping import GUARD, keep
 
@@ -59,10 +61,13 @@ def tree_with(put: Put, names: Sequence[str]) -> ast.Module:
 
 def _lines_with(put: Put, bare: ast.Module) -> Iterator[Line]:
     """Raises `NotInserted`."""
-    begun = [one.lineno for one in ast.walk(bare) if isinstance(one, ast.stmt)]
+    begun: dict[int, list[ast.stmt]] = {}
+    for one in ast.walk(bare):
+        if isinstance(one, ast.stmt):
+            begun.setdefault(one.lineno, []).append(one)
     own, done = put.text.split("\n"), 0
     for number, piece in enumerate(put.pieces):
-        if begun.count(piece.beside) > 1:
+        if _goes_between(piece, begun.get(piece.beside, [])):
             raise NotInserted(CROWDED.format(line=piece.beside))
         until = piece.line if piece.after else piece.line - 1
         yield from (Line(own[place], place + 1, False) for place in range(done, until))
@@ -72,6 +77,20 @@ def _lines_with(put: Put, bare: ast.Module) -> Iterator[Line]:
         ours = _guarded(code, put) if number else [IMPORTED, *code]
         yield from (Line(text, max(piece.line, 1), True) for text in ours)
     yield from (Line(own[place], place + 1, False) for place in range(done, len(own)))
+
+
+def _goes_between(piece: Piece, statements: Sequence[ast.stmt]) -> bool:
+    """Whether it makes a difference on which side of all of these it stands, which begin in one line."""
+    if len(statements) < 2:
+        return False
+    ordered = sorted(statements, key=lambda one: one.col_offset)
+    passed = ordered[1:] if piece.after else ordered[:-1]  # of these it may have to stand on the other side
+    within = any(hasattr(one, "body") for one in ordered)
+    return within or bool(_names_in(passed) & _names_in([ast.parse(textwrap.dedent("\n".join(piece.code)))]))
+
+
+def _names_in(nodes: Sequence[ast.AST]) -> set[str]:
+    return {one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)}
 
 
 def _guarded(code: Sequence[str], put: Put) -> list[str]:
