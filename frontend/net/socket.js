@@ -7,6 +7,8 @@ import { CLOSE, HEARTBEAT } from "../wire.js";
 const SILENCE = 15_000; // the server is gone
 /** Seconds without a word, not even a second heartbeat, after which that is said. */
 export const QUIET = Math.ceil(2.5 * HEARTBEAT);
+/** Of what the server closes with: a reason that a page tells. */
+const SAID = new Set([CLOSE.TRY_AGAIN_LATER, CLOSE.GOING_AWAY]);
 const SHORTEST = 500;
 const LONGEST = 15_000;
 
@@ -72,7 +74,7 @@ export class Socket {
       if (typeof event.data !== "string") this.#handlers.onFrame(event.data);
       else this.#receive(JSON.parse(event.data));
     };
-    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code === CLOSE.TRY_AGAIN_LATER ? event.reason : "");
+    socket.onclose = (event) => socket === this.#socket && this.#lost(SAID.has(event.code) ? event.reason : "");
   }
 
   /** Ends for good: this page and the server do not speak the same protocol. */

@@ -160,6 +160,14 @@ def test_the_run_survives_a_closed_page(server, new_page):
     until(lambda: live.run()["update"] > before)
 
 
+def test_a_server_that_was_ended_has_said_so(server, page, faults):
+    faults.expect("ERR_CONNECTION_REFUSED", "WebSocket", "Failed to load resource")
+    live = server("--paused", "--seed", SEED)
+    Dashboard(page, only(live, "Clip mask")).at(state="paused")
+    live.stop()
+    page.get_by_text("The server was ended, and what it trained with it.").wait_for(timeout=PATIENCE)
+
+
 def test_server_gone_and_back_is_survived(server, page, faults, tmp_path):
     faults.expect("ERR_CONNECTION_REFUSED", "WebSocket", "Failed to load resource")
     live = server("--paused", "--seed", SEED)

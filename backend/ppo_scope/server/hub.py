@@ -42,6 +42,7 @@ def error(id: str | None, code: str, message: str, detail: str = "") -> ErrorTol
 Reply = Ack | ErrorTold
 BADLY = frozenset({RunState.FAILED, RunState.KILLED, RunState.OUT_OF_MEMORY})
 """States that a run ends in without anybody having wanted that."""
+ENDED = "The server was ended, and what it trained with it. `ppo-scope open` shows the runs that it kept."
 WHY = "Run {run}: {summary}. The page has the detail, and says what to do."
 
 
@@ -165,7 +166,7 @@ class Hub:
     def dismiss(self) -> None:
         """Tell every page that the server leaves."""
         for client in self._clients:
-            client.close(CloseCode.GOING_AWAY, "The server was ended.")
+            client.close(CloseCode.GOING_AWAY, ENDED)
 
     # Replies
 
