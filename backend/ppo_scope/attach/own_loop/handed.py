@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,13 @@ NOT_ALIKE = (
 OTHER_TEXT = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
 
 
+class Kept(NamedTuple):
+    """How tensors are."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+
 @dataclass(frozen=True)
 class Handed:
     """A rollout, as it is recorded."""
@@ -43,7 +50,13 @@ class Handed:
     """Without outputs, where the loop does not tell them."""
     deltas: Floats | None
     ends: Bools
-    """[M, N], of episodes, in whichever way."""
+    """[M, N], of episodes, in whichever way; padding may have some as well."""
+    kept: Kept | None = None
+    """How its observations are kept there; None: not as tensors."""
+
+    def acted(self, actions: NDArray[Any]) -> None:
+        """Its actions [M, N, …] in another form."""
+        self.rollout.actions, self.batch.actions = actions, flattened(actions.shape[:2])(actions)
 
 
 def layout_of(rewards: Any) -> tuple[int, int]:
@@ -115,10 +128,11 @@ def handed(
     )
     words = None if text is None else [list(sequence) for sequence in text]
     rollout = Rollout(seen, acted, reward, ended & ~cut, cut, trained, text=words)
-    return Handed(rollout, batch, None if deltas is None else rows(deltas, "deltas", "δ"), ended | cut)
+    kept = Kept(observations.device, observations.dtype) if isinstance(observations, Tensor) else None
+    return Handed(rollout, batch, None if deltas is None else rows(deltas, "deltas", "δ"), ended | cut, kept)
 
 
-def flattened(layout: tuple[int, int]) -> Callable[[NDArray[Any]], Tensor]:
+def flattened(layout: tuple[int, ...]) -> Callable[[NDArray[Any]], Tensor]:
     """[M, N, …] → [S, …]."""
     return lambda found: torch.from_numpy(np.ascontiguousarray(found.reshape(layout[0] * layout[1], *found.shape[2:])))
 

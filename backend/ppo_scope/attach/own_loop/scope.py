@@ -282,16 +282,15 @@ class Scope(ToldLoop):
     def _collected(self, hand_over: Callable[[], Handed]) -> None:
         found = hand_over()
         rollout, batch = found.rollout, found.batch
-        if self.distribution is None and not self._index:
+        self._judging.hears(found, first=not self._index)
+        self._asks_while_it_can()
+        if not self._index:
             seen = rollout.observations.shape[2:]
             self.observation = f"arrays of shape {seen}" if rollout.observations.shape[-1] else "not told"
-            self._judging.learn(rollout.actions, rollout.observations, batch.told_outputs)
         if rollout.text is not None and self.abilities.text is None:
             self.abilities = replace(self.abilities, text=text_of)
         rollout.episodes = self._episodes.take(rollout.rewards, found.ends, self.steps, rollout.trained)
         self.steps += int(rollout.trained.sum())
-        if batch.told_outputs is None and self._judges:
-            batch.told_outputs = self._judging.now(batch)[0].clone()
         self._index += 1
         self._update = PassingUpdate(
             index=self._index,
@@ -446,8 +445,9 @@ class Scope(ToldLoop):
             self._at(PhaseKind.EPOCH)
         update.seconds_optimise = time.perf_counter() - self._began
         if update.batch is not None and self.abilities.judge is not None:
-            with contextlib.nullcontext() if self._judges else contextlib.suppress(Exception):  # whose probes then fail
+            with contextlib.suppress(Exception):  # what needs it is missing then
                 update.batch.told_after = self.abilities.judge(update.batch)
+            self._asks_while_it_can()
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -120,6 +121,11 @@ class ToldLoop:
     def becomes(self, policy: str) -> None:
         """What the policy's outputs mean, where that shows only at the first rollout."""
         self._judging.kind = policy
+
+    def _asks_while_it_can(self) -> None:
+        """Where the loop's `judge` has failed, panels that need it say that they have none."""
+        if self._judges and not self._judging.asks:
+            self._judges, self.abilities = False, replace(self.abilities, judge=None)
 
     def let_go(self, why: Cause) -> bool:
         """Nothing more is told of its run, while the loop goes on. False: there is none yet."""

@@ -1,0 +1,217 @@
+"""What a loop of one's own hands to `ppo_scope.Scope`, in all the forms in which people have it."""
+
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import ppo_scope
+from ppo_scope.attach import report
+from ppo_scope.attach.record import Phase
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import row_values
+from ppo_scope.probes.record import PhaseKind
+from ppo_scope.worker.rows import named
+from tests.attach.elsewhere import beside, nowhere
+
+M, N, CHOICES = 4, 2, 3
+DRAWN = np.random.default_rng(0).integers(0, CHOICES, (M, N))
+
+
+def small_scope(**facts):
+    return ppo_scope.Scope(clip_range=0.2, url=nowhere(), **facts)
+
+
+def rollout(scope, **changed):
+    given = {name: np.zeros((M, N), np.float32) for name in ("rewards", "log_probs", "values", "advantages")}
+    scope.rollout(**{**given, "actions": np.zeros((M, N), np.int64), **changed})
+
+
+def updated(scope, **changed):
+    """An update, and its row."""
+    rollout(scope, **changed)
+    scope.minibatch(samples=np.arange(M * N), log_prob=np.zeros(M * N), advantages=np.arange(M * N) - 3.5)
+    assert scope.update()
+    row = row_values(Moment(scope, Phase(PhaseKind.UPDATE, scope._update)))
+    return {name: value for name, value in row.items() if "seconds" not in name}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda one: one.astype(np.float32),
+        lambda one: one.astype(np.uint8),
+        lambda one: one.astype(np.int32),
+        lambda one: one[..., None],
+        lambda one: torch.from_numpy(one).double()[..., None],
+        lambda one: one.tolist(),
+    ],
+)
+@pytest.mark.parametrize("asked", [True, False])
+def test_choices_are_taken_in_whatever_numbers_they_are_told(form, asked):
+    """Some loops keep them in an array of zeros, which is one of numbers with a fraction."""
+    logits = np.random.default_rng(1).normal(size=(M, N, CHOICES)).astype(np.float32)
+    rows = []
+    for actions in (DRAWN, form(DRAWN)):
+        flat = logits.reshape(-1, CHOICES)
+        judge = (lambda seen, flat=flat: (flat, np.zeros(len(seen)))) if asked else None
+        told = {} if asked else {"outputs": logits}
+        with small_scope(policy="discrete", judge=judge) as scope:
+            rows.append(updated(scope, actions=actions, observations=np.ones((M, N, 2)), **told))
+            assert scope._update.rollout.actions.tolist() == DRAWN.tolist()
+            assert scope._update.batch.actions.dtype is torch.int64
+            distribution, batch = scope.distribution, scope._update.batch
+            log_prob, _ = distribution.evaluate(batch.outputs, batch.actions)
+            assert log_prob.numpy() == pytest.approx(
+                torch.log_softmax(torch.from_numpy(flat), -1)[np.arange(M * N), DRAWN.reshape(-1)].numpy()
+            )
+    assert rows[0] == pytest.approx(rows[1], nan_ok=True)
+    assert np.isfinite(rows[0]["policy_loss"]) and ("final_entropy" in rows[0]) == asked
+
+
+@pytest.mark.parametrize(
+    ("actions", "sentence"),
+    [
+        (
+            np.eye(CHOICES)[DRAWN],
+            r"actions has the shape \(4, 2, 3\), and policy='discrete' wants \(4, 2\): .* actions.argmax\(-1\)",
+        ),
+        (DRAWN + 0.5, r"actions holds [012]\.5, and policy='discrete' wants whole numbers from 0 to 2, of 3 outputs"),
+        (np.full((M, N), CHOICES), "actions holds 3, and policy='discrete' wants whole numbers from 0 to 2"),
+        (np.full((M, N), -1), "actions holds -1, and policy='discrete' wants"),
+        (np.full((M, N), np.nan), "actions holds nan, and policy='discrete' wants"),
+    ],
+)
+def test_what_is_no_choice_is_refused(actions, sentence):
+    with small_scope(policy="discrete") as scope:
+        with pytest.raises(ValueError, match=sentence):
+            rollout(scope, actions=actions, outputs=np.zeros((M, N, CHOICES)))
+        padded = np.arange(M)[:, None] < [M, M - 1]  # padding may hold anything
+        rollout(scope, actions=np.where(padded, 1, -100), outputs=np.zeros((M, N, CHOICES)), mask=padded)
+        assert scope._update.rollout.actions.tolist() == padded.astype(int).tolist()
+        with pytest.raises(
+            ValueError, match="puts out 4 numbers for each state, and at the first rollout there were 3"
+        ):
+            rollout(scope, outputs=np.zeros((M, N, 4)))
+
+
+@pytest.mark.parametrize("shape", [(M, N), (M, N, 1), (M, N, 2, 3)])
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_densities_of_actions_of_any_shape_are_those_of_their_own_means(shape, kind):
+    """And of a single one of no axis no table is made."""
+    actions = np.random.default_rng(2).normal(0, 3, shape).astype(kind)
+    width = int(np.prod(shape[2:]))
+    with small_scope(policy="gaussian") as scope:
+        rollout(scope, actions=actions, outputs=np.zeros((M, N, 2 * width)))
+        batch = scope._update.batch
+        log_prob, _ = scope.distribution.evaluate(batch.outputs, batch.actions)
+        assert log_prob.shape == (M * N,)
+        assert log_prob.numpy() == pytest.approx(
+            torch.distributions.Normal(0, 1)
+            .log_prob(torch.from_numpy(actions).reshape(M * N, width).float())
+            .sum(-1)
+            .numpy(),
+            rel=1e-5,
+        )
+
+
+def linear(kind=torch.float32):
+    """A policy with a critic, and how it is asked in the way that everybody writes first."""
+    actor, critic = torch.nn.Linear(2, CHOICES).to(kind), torch.nn.Linear(2, 1).to(kind)
+    return actor, lambda seen: (actor(seen), critic(seen).squeeze(-1))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("yes", [False, True])
+def test_a_judge_is_given_what_was_told_in_the_kind_in_which_it_was_told(kind, yes, monkeypatch):
+    seen, (actor, judge) = torch.randn(M, N, 2, dtype=kind).requires_grad_(), linear(kind)
+    given = []
+
+    def noting(found):
+        given.append(found)
+        return judge(found)
+
+    with beside(monkeypatch, yes), small_scope(policy="discrete", judge=noting) as scope:
+        row = updated(scope, observations=seen)
+        assert np.isfinite(row["final_entropy"]) and scope._update.batch.outputs.shape == (M * N, CHOICES)
+        rollout(scope, observations=seen.detach().float().numpy())
+    *tensors, array = given
+    assert len(tensors) == 2 and isinstance(array, np.ndarray) and array.shape == (M * N, 2)
+    for one in tensors:
+        assert one.dtype is kind and torch.equal(one, seen.reshape(-1, 2)) and not one.requires_grad
+    assert actor.weight.grad is None
+
+
+def test_to_ask_a_judge_moves_no_generator_no_gradient_and_nothing_of_the_rollout():
+    def drawing(seen):
+        assert not torch.is_grad_enabled()
+        (torch.rand(1), np.random.rand(), random.random())
+        seen *= 0
+        return np.zeros((M * N, CHOICES)), np.zeros(M * N)
+
+    def state():
+        return torch.random.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()
+
+    for form in (np.asarray, torch.from_numpy):
+        before = state()
+        with small_scope(policy="discrete", judge=drawing) as scope:
+            updated(scope, observations=form(np.ones((M, N, 2))))
+            assert state() == before
+            assert scope._update.batch.observations.eq(1).all() and scope._update.rollout.observations.all()
+
+
+ANSWERS = (
+    (lambda seen: {}["its own"], r"KeyError: 'its own' \(test_scope_handed.py, line \d+\)"),
+    (lambda seen: np.zeros((len(seen), 3)), "judge gives ndarray, and a pair is wanted"),
+    (lambda seen: (np.zeros((3, 3)), np.zeros(len(seen))), r"outputs of judge has the shape \(3, 3\)"),
+    (lambda seen: (np.zeros((len(seen), 3)), np.zeros((len(seen), 1))), r"values of judge has the shape \(8, 1\)"),
+    (lambda seen: (np.zeros((len(seen), 4)), np.zeros(len(seen))), "puts out 4 numbers .* first rollout there were 3"),
+    (lambda seen: ("nonsense", np.zeros(len(seen))), "outputs of judge cannot be taken as an array of numbers"),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence", "good", "yes"),
+    [
+        *((*ANSWERS[0], good, yes) for good in (0, 1, 2) for yes in (False, True)),
+        *((*one, 2, False) for one in ANSWERS[1:]),
+    ],
+)
+def test_a_judge_that_fails_is_named_once_and_all_but_its_panels_goes_on(
+    answer, sentence, good, yes, monkeypatch, capfd
+):
+    """After so many `good` answers, of which it gives two an update."""
+    calls, rows = [], []
+
+    def judge(seen):
+        calls.append(seen)
+        return answer(seen) if len(calls) > good else (np.zeros((len(seen), CHOICES)), np.zeros(len(seen)))
+
+    monkeypatch.setattr(report, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(report, "WAITED", 1e6)  # each row is told at once
+    with beside(monkeypatch, yes), small_scope(policy="discrete", judge=judge) as scope:
+        for update in range(4):
+            rollout(scope, observations=np.ones((M, N, 2)))
+            if not update:
+                scope.watcher._report._rows.note = lambda number, row, _: rows.append(named([*row]))
+            scope.minibatch(samples=np.arange(M * N), log_prob=np.zeros(M * N), advantages=np.arange(M * N) - 3.5)
+            assert scope.update()
+        assert not scope.watcher.off and not scope.watcher._report._budget.failed
+    assert len(rows) == 4 and np.isfinite([row["policy_loss"] for row in rows]).all(), "nothing else is lost"
+    assert [np.isfinite(row["final_entropy"]) for row in rows] == [2 * update + 2 <= good for update in range(4)]
+    assert len(calls) == good + 1
+    said = capfd.readouterr().err
+    assert said.count("judge= has failed, and is not asked any more; the training goes on") == 1
+    assert re.search(sentence, said)
+
+
+def test_what_cannot_be_asked_is_refused_where_it_is_said():
+    with pytest.raises(ValueError, match=r"judge is 3, and a function is wanted: of observations \[S, …\]"):
+        small_scope(policy="discrete", judge=3)
+    with small_scope(policy="discrete", judge=linear()[1]) as scope:
+        with pytest.raises(ValueError, match="observations is missing: judge= is asked of them"):
+            rollout(scope)
+        rollout(scope, observations=torch.ones(M, N, 2))
+        assert scope.distribution is not None
