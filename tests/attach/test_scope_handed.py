@@ -215,3 +215,47 @@ def test_what_cannot_be_asked_is_refused_where_it_is_said():
             rollout(scope)
         rollout(scope, observations=torch.ones(M, N, 2))
         assert scope.distribution is not None
+
+
+LENGTHS = np.array([5, 3, 2, 0, 5])
+REAL = np.arange(5)[:, None] < LENGTHS
+LAST = np.arange(5)[:, None] == LENGTHS - 1
+"""Padded episodes, each in a column of its own."""
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        {"dones": LAST},
+        {"dones": LAST | ~REAL},  # it is over, and stays so
+        {"dones": np.arange(5)[:, None] == np.minimum(LENGTHS, 4)},  # told with the first step of padding
+        {"dones": np.arange(5)[:, None] * np.ones(5) == 4},  # with the last one
+        {"truncated": LAST | ~REAL},
+        {"dones": ~REAL | LAST, "truncated": LAST},
+    ],
+)
+def test_padding_is_no_part_of_an_episode(ends):
+    rewards = np.random.default_rng(3).normal(size=(5, 5)).astype(np.float32)
+    given = {name: np.zeros((5, 5)) for name in ("actions", "log_probs", "values", "advantages")}
+    padded = np.where(REAL, rewards, np.nan)
+    with small_scope() as scope:
+        for update in (1, 2):
+            scope.rollout(**given, rewards=padded, mask=REAL, **ends)
+            found = scope._update.rollout
+            told = sorted((one.length, one.episodic_return) for one in found.episodes)
+            true = sorted((length, rewards[:length, row].sum()) for row, length in enumerate(LENGTHS) if length)
+            assert np.array(told) == pytest.approx(np.array(true)), update
+            over = found.truncated if "truncated" in ends else found.terminated
+            assert (over == (LAST & REAL)).all() and not (found.truncated & found.terminated).any()
+
+
+def test_an_episode_goes_on_over_steps_that_are_not_trained_on_from_one_rollout_to_the_next():
+    """As those of an opponent's turn, in one of which it ends."""
+    with small_scope() as scope:
+        told = []
+        for mask, ends in (([1, 0, 1, 1], [0, 0, 0, 0]), ([0, 0, 0, 1], [0, 1, 1, 0]), ([1, 1, 1, 0], [0, 0, 0, 1])):
+            rewards = np.array([[1.0], [10.0], [100.0], [1000.0]])
+            given = {name: np.zeros((4, 1)) for name in ("actions", "log_probs", "values", "advantages")}
+            scope.rollout(**given, rewards=rewards, mask=np.array(mask)[:, None], dones=np.array(ends)[:, None])
+            told += [(one.length, one.episodic_return) for one in scope._update.rollout.episodes]
+    assert told == [(3, 1101.0), (4, 1111.0)]

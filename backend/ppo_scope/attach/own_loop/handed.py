@@ -126,10 +126,22 @@ def handed(
         advantages=flat(raw),
         targets=flat(targets),
     )
+    over, left = (told_while(trained, one) for one in (ended, cut))
     words = None if text is None else [list(sequence) for sequence in text]
-    rollout = Rollout(seen, acted, reward, ended & ~cut, cut, trained, text=words)
+    rollout = Rollout(seen, acted, reward, over & ~left, left, trained, text=words)
     kept = Kept(observations.device, observations.dtype) if isinstance(observations, Tensor) else None
     return Handed(rollout, batch, None if deltas is None else rows(deltas, "deltas", "δ"), ended | cut, kept)
+
+
+def told_while(trained: Bools, ends: Bools) -> Bools:
+    """Ends of episodes [M, N] at steps that are trained on: one told in padding is that of the last step before."""
+    if trained.all():
+        return ends
+    rows = np.arange(len(ends))[:, None]
+    last = np.maximum.accumulate(np.where(trained, rows, -1))  # of those so far
+    found, (steps, columns) = np.zeros_like(ends), np.nonzero(ends & (last >= 0))
+    found[last[steps, columns], columns] = True
+    return found
 
 
 def flattened(layout: tuple[int, ...]) -> Callable[[NDArray[Any]], Tensor]:
