@@ -259,3 +259,119 @@ def test_an_episode_goes_on_over_steps_that_are_not_trained_on_from_one_rollout_
             scope.rollout(**given, rewards=rewards, mask=np.array(mask)[:, None], dones=np.array(ends)[:, None])
             told += [(one.length, one.episodic_return) for one in scope._update.rollout.episodes]
     assert told == [(3, 1101.0), (4, 1111.0)]
+
+
+ROW = torch.ones(N, requires_grad=True)
+NO_ARRAYS = (
+    ([ROW] * M, "Can't call numpy.. on Tensor that requires grad"),
+    ([[1.0, 2.0], [3.0]] * 2, "inhomogeneous"),
+    (torch.ones(M, N, device="meta"), "meta"),
+    (torch.ones(M, N).to_sparse(), "Sparse"),
+    (np.ones((M, N), complex), "it holds complex128"),
+    (torch.ones(M, N, dtype=torch.complex64), "it holds complex64"),
+    ([np.ones(N, complex)] * M, "it holds complex128"),
+    ([["1", "2"]] * M, "it holds str"),
+    ("hello", "it holds str"),
+)
+"""What arrays cannot be made of, and why."""
+
+
+@pytest.mark.parametrize(("value", "why"), NO_ARRAYS)
+def test_what_is_no_array_of_numbers_is_named(value, why, capfd):
+    """Whatever it is, no error of another kind comes out of it."""
+    sentence = "cannot be taken as an array of numbers: .*" + why
+    with small_scope() as scope:
+        for name in ("rewards", "advantages", "actions", "observations", "dones", "mask", "outputs"):
+            with pytest.raises(ValueError, match=f"{name} {sentence}"):
+                rollout(scope, **{name: value})
+        rollout(scope)
+        for name in ("log_prob", "values", "samples"):
+            told = {"samples": [0, 1], "log_prob": [0, 0], "advantages": [0, 0], "values": [0, 0]}
+            with pytest.raises(ValueError, match=f"{name} {sentence}"):
+                scope.minibatch(**{**told, name: value})
+        assert not scope.watcher.off
+    assert "Please report it" not in capfd.readouterr().err
+
+
+def test_a_list_of_arrays_is_an_array():
+    rows = np.random.default_rng(4).normal(size=(M, N))
+    for given in ([*rows], [*torch.from_numpy(rows)], rows.tolist(), [list(torch.from_numpy(one)) for one in rows]):
+        with small_scope() as scope:
+            rollout(scope, rewards=given, values=given, dones=[[True, 0]] * M, outputs=[[[0.5] * 3] * N] * M)
+            assert scope._update.rollout.rewards.tolist() == rows.astype(np.float32).tolist()
+            assert scope._update.batch.values.tolist() == rows.astype(np.float32).reshape(-1).tolist()
+            assert scope._update.rollout.terminated.tolist() == [[True, False]] * M
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"rewards": None}, "rewards is missing: what the environment gave"),
+        (
+            {"text": [None] * N},
+            "text holds None, and a list of tokens, each as text, is wanted for each of 2 sequences",
+        ),
+        ({"text": (["a"] for _ in range(N))}, "text holds something of type generator, and a list of tokens"),
+        ({"text": [[1, 2]] * N}, r"text holds \[1, 2\], and"),
+        ({"text": 3}, "text holds something of type int, and"),
+        ({"text": [["a"]]}, "text has 1 sequences, and the rollout 2"),
+    ],
+)
+def test_what_a_rollout_cannot_have_is_named(changed, sentence):
+    with small_scope() as scope:
+        with pytest.raises(ValueError, match=sentence):
+            rollout(scope, **changed)
+        rollout(scope, text=[["a", "b"], []])
+        assert not scope.watcher.off
+
+
+def test_what_nothing_exceeds_is_no_limit_at_whichever_rollout_it_is_told():
+    with small_scope(ratio_cap=float("inf")) as scope:
+        for cap, held in ((None, None), (3.0, 3.0), (float("inf"), None), (None, None), (np.float32(2), 2.0)):
+            rollout(scope, ratio_cap=cap)
+            assert scope._facts.ratio_cap == held
+            scope.minibatch(samples=[0, 1], log_prob=[3, 0], advantages=[-1, 1])
+            assert scope.update() and not scope.watcher.off
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"change": ["clip_range"]}, r"change is \['clip_range'\], and a dict is wanted"),
+        ({"url": 3}, "Something of type int is not the link of a PPO Scope server: it is like http"),
+        ({"library": None}, "library is None, and whose loop it is, in words, is wanted"),
+        ({"reward_threshold": "a"}, "reward_threshold is 'a', and one number is wanted"),
+        ({"reward_threshold": float("nan")}, "reward_threshold is nan, and a finite number is wanted"),
+        ({"weights": 3}, "weights is 3, and a module of torch, or a function"),
+        ({"seed": "a"}, "seed is 'a', and a whole number is wanted"),
+    ],
+)
+def test_what_a_scope_cannot_be_made_of_is_named(changed, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        ppo_scope.Scope(**{"clip_range": 0.2, "url": nowhere(), **changed})
+
+
+def test_whose_loop_it_is_may_be_told_in_many_words():
+    with small_scope(library="x" * 1000) as scope:
+        rollout(scope)
+
+
+@pytest.mark.parametrize("yes", [False, True])
+def test_what_is_measured_in_a_loop_that_raises_on_overflow_is_what_it_is_elsewhere(yes, monkeypatch, capfd):
+    """Its own arithmetic raises as before."""
+    rows = []
+    with np.errstate(all="raise"), beside(monkeypatch, yes), small_scope() as scope:
+        for update in (1, 2):
+            advantages = np.full((M, N), 1e300)  # more than single precision holds
+            rollout(scope, advantages=advantages, log_probs=np.full((M, N), -1e-42))
+            if update == 1:
+                scope.watcher._report._rows.note = lambda number, row, _: rows.append(named([*row]))
+            told = {"samples": np.arange(M * N), "advantages": np.arange(M * N) - 3.5}
+            scope.minibatch(**told, log_prob=np.full(M * N, 90.0), entropy=np.full(M * N, 1e-40))
+            scope.minibatch(**told, log_prob=np.full(M * N, -1e-41), entropy=np.full(M * N, 1e-40))
+            assert scope.update()
+            with pytest.raises(FloatingPointError):
+                np.float32(1e30) * np.float32(1e30)
+        assert not scope.watcher.off and not scope.watcher._report._budget.failed
+    assert len(rows) == 2 and not np.isnan([row["policy_loss"] for row in rows]).any()
+    assert "Please report it" not in capfd.readouterr().err

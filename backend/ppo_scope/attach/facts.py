@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,8 +90,12 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
     if told.get("kl_estimate") not in (None, *ESTIMATES):
         raise ValueError(f"kl_estimate is {told['kl_estimate']!r}, and one of {', '.join(ESTIMATES)} is wanted.")
     layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
-    limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
-    return Facts(**{**layout, **in_numbers(told), **limits}, told=tuple(told))
+    return Facts(**{**layout, **in_numbers(told), **no_limits_in(told)}, told=tuple(told))
+
+
+def no_limits_in(told: Mapping[str, Any]) -> dict[str, None]:
+    """Those that are told and nothing exceeds: they are off."""
+    return {name: None for name in LIMITS if told.get(name) == math.inf}
 
 
 def with_rollout(facts: Facts, layout: tuple[int, int], moved: Mapping[str, Any]) -> Facts:
@@ -103,6 +107,7 @@ def with_rollout(facts: Facts, layout: tuple[int, int], moved: Mapping[str, Any]
         ValueError: what has to be one number is none, or none that it can be.
     """
     told = in_numbers({name: value for name, value in moved.items() if value is not None})
+    told |= no_limits_in(told)
     refuse_nonsense(told)
     now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
     if not (told.keys() - facts.told) and all(getattr(facts, name) == value for name, value in now.items()):
@@ -122,11 +127,15 @@ def in_numbers(told: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: what has to be one number is none.
     """
-    return {name: value if value is None else _plain(name, value) for name, value in told.items()}
+    return {name: value if value is None else plain(name, value, PLAIN[name]) for name, value in told.items()}
 
 
-def _plain(name: str, value: Any) -> Any:
-    kind = PLAIN[name]
+def plain(name: str, value: Any, kind: Callable[[Any], Any] | None) -> Any:
+    """A plain number of this kind.
+
+    Raises:
+        ValueError: it is none.
+    """
     if kind is None:
         return value
     try:
@@ -139,6 +148,18 @@ def _plain(name: str, value: Any) -> Any:
             raise ValueError(f"{name} is {value!r}, and a whole number is wanted.") from None
         apart = " How far r may rise is clip_range_high, where it is another range." if name == "clip_range" else ""
         raise ValueError(f"{name} is {value!r}, and one number is wanted.{apart}") from None
+
+
+def finite(name: str, value: Any) -> float:
+    """One number.
+
+    Raises:
+        ValueError: it is none, or not finite.
+    """
+    found: float = plain(name, value, float)
+    if not math.isfinite(found):
+        raise ValueError(f"{name} is {found}, and a finite number is wanted.")
+    return found
 
 
 SIGNED = {"value_coef", "entropy_coef", "learning_rate", "seed"}
@@ -177,6 +198,10 @@ def changeable(change: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: a name is none of such a setting, or what is to set it cannot be called.
     """
+    if not isinstance(change, Mapping):
+        raise ValueError(
+            f"change is {change!r}, and a dict is wanted: of names of settings, and functions that set them."
+        )
     for name, setter in change.items():
         if name not in CHANGEABLE:
             raise ValueError(f"change: {name} cannot be moved on the page; {', '.join(sorted(CHANGEABLE))} can.")

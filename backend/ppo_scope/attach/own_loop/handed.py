@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.attach.arrays import Misshapen, number_of, rows_of, samples_of, taken, taken_of
+from ppo_scope.attach.arrays import NONE, Misshapen, number_of, rows_of, samples_of, taken_of
 from ppo_scope.attach.record import Batch, Noted, Rollout
 from ppo_scope.probes.record import Bools, Floats
 
@@ -30,7 +31,9 @@ NOT_ALIKE = (
     "{name} was told of some minibatches of this update, and not of others: their means would not be of the same. "
     "Tell it of all of them, or of none."
 )
+GIVEN = "what the environment gave"
 OTHER_TEXT = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
+NO_TEXT = "text holds {got}, and a list of tokens, each as text, is wanted for each of {want} sequences."
 
 
 class Kept(NamedTuple):
@@ -65,7 +68,9 @@ def layout_of(rewards: Any) -> tuple[int, int]:
     Raises:
         Misshapen: it has no such layout.
     """
-    layout = tuple(rewards.shape) if isinstance(rewards, Tensor) else np.shape(taken(rewards))
+    if rewards is None:
+        raise Misshapen(NONE.format(name="rewards", meaning=GIVEN))
+    layout = tuple(rewards.shape) if isinstance(rewards, Tensor) else taken_of(rewards, "rewards").shape
     if len(layout) != 2:
         raise Misshapen(f"rewards has the shape {layout}, and [M, N] is wanted: steps first, then environments.")
     return layout[0], layout[1]
@@ -97,7 +102,7 @@ def handed(
     def rows(found: Any, name: str, meaning: str, dtype: Any = np.float32) -> NDArray[Any]:
         return rows_of(found, name, meaning, layout, dtype)
 
-    reward = rows(rewards, "rewards", "what the environment gave")
+    reward = rows(rewards, "rewards", GIVEN)
     raw = rows(advantages, "advantages", "Â before it is normalised")
     unknown = np.full(layout, np.nan, np.float32)
     old_values = unknown if values is None else rows(values, "values", "V of the critic that collected")
@@ -114,8 +119,6 @@ def handed(
     for found, name in ((acted, "actions"), (seen, "observations")):
         if found.shape[:2] != layout:
             rows_of(found[..., 0] if found.ndim > 2 else found, name, "[M, N, …]", layout, None)
-    if text is not None and len(text) != layout[1]:
-        raise Misshapen(OTHER_TEXT.format(got=len(text), want=layout[1]))
     flat = flattened(layout)
     batch = Batch(
         observations=flat(seen),
@@ -127,10 +130,26 @@ def handed(
         targets=flat(targets),
     )
     over, left = (told_while(trained, one) for one in (ended, cut))
-    words = None if text is None else [list(sequence) for sequence in text]
+    words = None if text is None else words_of(text, layout[1])
     rollout = Rollout(seen, acted, reward, over & ~left, left, trained, text=words)
     kept = Kept(observations.device, observations.dtype) if isinstance(observations, Tensor) else None
     return Handed(rollout, batch, None if deltas is None else rows(deltas, "deltas", "δ"), ended | cut, kept)
+
+
+def words_of(text: Any, count: int) -> list[list[str]]:
+    """The tokens of so many sequences.
+
+    Raises:
+        Misshapen: they are none.
+    """
+    if not isinstance(text, Sequence):
+        raise Misshapen(NO_TEXT.format(got=f"something of type {type(text).__name__}", want=count))
+    if len(text) != count:
+        raise Misshapen(OTHER_TEXT.format(got=len(text), want=count))
+    for one in text:
+        if not isinstance(one, Sequence) or not all(isinstance(token, str) for token in one[:1]):
+            raise Misshapen(NO_TEXT.format(got=reprlib.repr(one), want=count))
+    return [list(one) for one in text]
 
 
 def told_while(trained: Bools, ends: Bools) -> Bools:
