@@ -1,5 +1,6 @@
 """What a loop of one's own hands to `ppo_scope.Scope`, in all the forms in which people have it."""
 
+import json
 import random
 import re
 
@@ -375,3 +376,51 @@ def test_what_is_measured_in_a_loop_that_raises_on_overflow_is_what_it_is_elsewh
         assert not scope.watcher.off and not scope.watcher._report._budget.failed
     assert len(rows) == 2 and not np.isnan([row["policy_loss"] for row in rows]).any()
     assert "Please report it" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"advantages"}, "a gradient flows into Â."),
+        ({"old_log_prob", "returns"}, "a gradient flows into V_targ and log π_old."),
+        (set(), None),
+    ],
+)
+@pytest.mark.parametrize("yes", [False, True])
+def test_a_gradient_that_flows_through_what_was_measured_is_told_to_health(told, sentence, yes, monkeypatch):
+    with beside(monkeypatch, yes), small_scope() as scope:
+        for _ in range(3):
+            rollout(scope)
+            given = {name: torch.zeros(M * N) for name in ("log_prob", "old_log_prob", "values", "returns")}
+            given["advantages"] = torch.arange(M * N) - 3.5
+            for name in {*told, "log_prob", "values"}:
+                given[name] = given[name].clone().requires_grad_()
+            scope.minibatch(samples=torch.arange(M * N), **given)
+            assert scope.update()
+        scope.watcher._report.flush()
+        scope.watcher._report._judge()
+        judged = scope.watcher._report._judged or scope.watcher._report._health.told({})
+    found = [one for one in judged["findings"] if one["name"] == "leaking_gradient"]
+    assert len(found) == (sentence is not None)
+    assert all(sentence in json.dumps(one, ensure_ascii=False) for one in found)
+    assert "leaking_gradient" not in json.dumps(judged["unknown"])
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"discount": 1.5}, r"discount is 1\.5, and a number of at most 1 is wanted"),
+        ({"gae_lambda": 2}, r"gae_lambda is 2\.0, and a number of at most 1 is wanted"),
+        ({"ratio_cap": 0.9}, r"ratio_cap is 0\.9, and a number above 1 is wanted"),
+        ({"ratio_cap": 1}, r"ratio_cap is 1\.0, and a number above 1 is wanted"),
+    ],
+)
+def test_numbers_beyond_what_they_can_be_are_refused_and_unusual_ones_are_not(told, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        small_scope(**told)
+    unusual = {"clip_range_high": 1e3, "learning_rate": 5.0, "ratio_cap": 1.01, "max_grad_norm": 1e9, "epochs": 10_000}
+    with small_scope(discount=1, gae_lambda=0, value_coef=1e4, **unusual) as scope:
+        if "ratio_cap" in told:
+            with pytest.raises(ValueError, match=sentence):
+                rollout(scope, **told)
+        rollout(scope, clip_range=50.0)

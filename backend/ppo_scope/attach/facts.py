@@ -166,12 +166,15 @@ SIGNED = {"value_coef", "entropy_coef", "learning_rate", "seed"}
 """A wrong sign of these is a mistake that Health finds, or none."""
 BOUNDED = {row["name"] for row in table() if row["minimum"] is not None} & PLAIN.keys() - SIGNED
 
+AT_MOST_ONE = {"discount", "gae_lambda"}
+"""What later rewards are worth cannot be more than what they are. Other maxima of ours are those of sliders."""
+
 
 def refuse_nonsense(told: Mapping[str, Any]) -> None:
     """What somebody has written into a call, in plain numbers: nothing could be computed or drawn with some.
 
     Raises:
-        ValueError: one is missing, not finite, or below what it can be.
+        ValueError: one is missing, not finite, or below or above what it can be.
     """
     for name, value in told.items():
         wanted = _wanted(name, value)
@@ -189,7 +192,11 @@ def _wanted(name: str, value: Any) -> str | None:
     if not math.isfinite(value):
         return "a finite number"
     least = 1 if kind is int else 0
-    return f"a number of at least {least}" if name in BOUNDED and value < least else None
+    if name in BOUNDED and value < least:
+        return f"a number of at least {least}"
+    if name in AT_MOST_ONE and value > 1:
+        return "a number of at most 1"
+    return "a number above 1" if name == "ratio_cap" and value <= 1 else None
 
 
 def changeable(change: Mapping[str, Any]) -> dict[str, Any]:

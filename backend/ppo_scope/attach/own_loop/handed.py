@@ -240,6 +240,12 @@ def noted(
     )
 
 
+def leaks_in(advantages: Any, old_log_prob: Any, returns: Any) -> dict[str, float]:
+    """Which of what was measured before the loss has a gradient in it, for Health: of what is told in tensors."""
+    told = {"advantages": advantages, "log_probs": old_log_prob, "targets": returns}
+    return {f"{name}_with_gradient": float(one.requires_grad) for name, one in told.items() if isinstance(one, Tensor)}
+
+
 def not_alike(told: Sequence[bool], first: Sequence[bool]) -> Misshapen:
     """What is wrong where a minibatch tells others of `MAY_BE_TOLD` than the first one of its update."""
     apart = next(name for name, one, other in zip(MAY_BE_TOLD, told, first, strict=True) if one != other)
