@@ -98,6 +98,20 @@ def test_what_is_no_choice_is_refused(actions, sentence):
             rollout(scope, outputs=np.zeros((M, N, 4)))
 
 
+def test_what_was_refused_at_the_first_rollout_says_nothing_of_the_next():
+    with small_scope(policy="discrete") as scope:
+        with pytest.raises(ValueError, match="of 2 outputs"):
+            rollout(scope, actions=np.full((M, N), 2), outputs=np.zeros((M, N, 2)))
+        rollout(scope, actions=np.full((M, N), 2), outputs=np.zeros((M, N, CHOICES)))
+        assert scope.distribution.outputs == CHOICES
+    with small_scope(policy="gaussian") as scope:
+        with pytest.raises(ValueError, match="actions of 1 wants 2"):
+            rollout(scope, outputs=np.zeros((M, N, 4)))
+        rollout(scope, actions=np.zeros((M, N, 2)), outputs=np.zeros((M, N, 4)))
+        with pytest.raises(ValueError, match=r"puts out 4 numbers for each state, and .* with actions of 1 wants 2"):
+            rollout(scope, outputs=np.zeros((M, N, 4)))
+
+
 @pytest.mark.parametrize("shape", [(M, N), (M, N, 1), (M, N, 2, 3)])
 @pytest.mark.parametrize("kind", [np.float32, np.int64])
 def test_densities_of_actions_of_any_shape_are_those_of_their_own_means(shape, kind):

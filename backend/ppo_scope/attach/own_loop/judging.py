@@ -79,18 +79,24 @@ class Judging:
         rollout, batch, self._kept = found.rollout, found.batch, found.kept
         if self.asks and not rollout.observations.size:
             raise Misshapen(NO_OBSERVATIONS)
+        if first:
+            self._count = None
         if self.kind == "gaussian":
-            actions = densities(rollout.actions)
-            self._count = self._count or 2 * actions.shape[-1]
-            found.acted(actions)
+            found.acted(densities(rollout.actions))
+            width = rollout.actions.shape[-1]
+            self._count = self._count or 2 * width
+            if self._count != 2 * width:
+                raise Misshapen(WIDTH.format(got=self._count, width=width, want=2 * width))
         if batch.told_outputs is not None:
             self._look_at(batch.told_outputs)
         elif (answer := self.asked(batch)) is not None:
             batch.told_outputs = answer[0]
-        if first and self.distribution is None:
-            self._learn(None if batch.told_outputs is None else batch.told_outputs.shape[-1])
+        if first and self.kind is not None and batch.told_outputs is not None:
+            self._count = batch.told_outputs.shape[-1]
         if self.kind == "discrete":
             found.acted(choices(rollout.actions, rollout.trained, self._count))
+        if first and self._count is not None:
+            self.distribution = self._meaning(self._count)
 
     def asked(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
         """(outputs [S, O], V [S]) of the rollout at hand under the weights as they are. None: it has failed, which was
@@ -136,12 +142,11 @@ class Judging:
             raise Misshapen(WIDTH.format(got=got, width=want // 2, want=want))
         raise Misshapen(OTHER_WIDTH.format(got=got, want=want))
 
-    def _learn(self, count: int | None) -> None:
-        if self.kind == "discrete" and count is not None:
-            self._count, self.distribution = count, Categorical(count)
-        elif self.kind == "gaussian" and self._count is not None:
-            width = self._count // 2
-            self.distribution = DiagonalGaussian(np.full(width, -np.inf), np.full(width, np.inf))
+    def _meaning(self, count: int) -> Distribution:
+        """Of so many outputs."""
+        if self.kind == "discrete":
+            return Categorical(count)
+        return DiagonalGaussian(np.full(count // 2, -np.inf), np.full(count // 2, np.inf))
 
 
 def choices(actions: NDArray[Any], trained: Bools, count: int | None) -> NDArray[np.int64]:

@@ -102,7 +102,8 @@ class Scope(ToldLoop):
             seed: shown beside it.
             policy: "discrete" or "gaussian": what the policy's outputs mean, where `judge` or outputs are handed over.
             judge: (outputs [S, O], values [S]) of observations [S, …] under the weights as they are. These come as they
-                were told: tensors of that kind in that place, or arrays. Where it fails that is said, and all else goes on.
+                were told: tensors of that kind in that place, or arrays. Where it fails that is said, and all else
+                goes on.
             reward_threshold: a return that counts as solved.
             weights: the policy as a module of torch, or what gives its arrays: compared between processes that train
                 together.
@@ -244,8 +245,8 @@ class Scope(ToldLoop):
             entropy_coef: c₂.
 
         Raises:
-            ValueError: a shape does not fit, a number is none that it can be, what is told is no array of numbers, or no
-                choices with policy="discrete", or `judge` lacks observations; the sentence names the mistake.
+            ValueError: a shape does not fit, a number is none that it can be, what is told is no array of numbers, or
+                no choices with policy="discrete", or `judge` lacks observations; the sentence names the mistake.
         """
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high, "ratio_cap": ratio_cap}
