@@ -59,12 +59,13 @@ def taken_of(found: Any, name: str, dtype: Any = None) -> NDArray[Any]:
         Misshapen: it is no array of numbers.
     """
     try:
-        array = taken(found, dtype)
-    except (TypeError, ValueError) as error:
-        raise Misshapen(NO_NUMBERS.format(name=name, why=str(error).rstrip("."))) from None
-    if array.dtype.kind not in "biuf":
-        raise Misshapen(NO_NUMBERS.format(name=name, why=f"it holds {array.dtype.name}"))
-    return array
+        array = taken(found)
+        if array.dtype.kind not in "biuf" and (dtype is None or array.dtype.kind != "O"):  # complex, or text
+            raise TypeError(f"it holds {array.dtype.name}")
+        return array if dtype is None else array.astype(dtype, copy=False)
+    except (TypeError, ValueError, RuntimeError) as error:  # the last is torch's, of what has a gradient or no numbers
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise Misshapen(NO_NUMBERS.format(name=name, why=why)) from None
 
 
 def number_of(found: Any, name: str) -> float:

@@ -27,12 +27,15 @@ class Episodes:
     def take(self, rewards: Floats, ends: Bools, step: int, trained: Bools) -> list[Episode]:
         """Those that ended within a rollout [M, N] that began at this step of the run, in order of time.
 
-        What is not `trained` is no transition: it adds to no length.
+        What is not `trained` is no transition: it adds to no return and no length. An end that is told there is that of
+        the steps before, once: where there are none since the end before, nothing has ended.
         """
         rows = rewards.shape[1]
         if len(self._returns) != rows:
             self._returns, self._lengths = np.zeros(rows), np.zeros(rows, np.int64)
         steps, everywhere = (step + np.cumsum(trained.sum(1))).tolist(), bool(trained.all())
+        if not everywhere:
+            rewards = np.where(trained, rewards, np.float32(0))
         found = []
         ending = np.flatnonzero(ends.any(0)).tolist()
         for row in ending:
@@ -41,7 +44,8 @@ class Episodes:
             for t in np.flatnonzero(ends[:, row]).tolist():
                 total = _added(total, given[begun : t + 1])
                 length += t + 1 - begun if everywhere else int(counted[begun : t + 1].sum())
-                found.append((t, row, Episode(steps[t], total, length)))
+                if length:
+                    found.append((t, row, Episode(steps[t], total, length)))
                 total, length, begun = 0.0, 0, t + 1
             self._returns[row] = _added(total, given[begun:])
             self._lengths[row] = len(given) - begun if everywhere else counted[begun:].sum()

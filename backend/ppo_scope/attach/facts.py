@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,8 +94,12 @@ def facts_of(told: Mapping[str, Any]) -> Facts:
             f"kl_estimate is {told['kl_estimate']!r}, and one of {', '.join((*ESTIMATES, *EXACT))} is wanted."
         )
     layout = {"num_envs": 1, "rollout_steps": 1, "epochs": 1, "minibatches": 1}
-    limits = {name: None for name in LIMITS if told.get(name) == math.inf}  # what nothing exceeds is no limit
-    return Facts(**{**layout, **in_numbers(told), **limits}, told=tuple(told))
+    return Facts(**{**layout, **in_numbers(told), **no_limits_in(told)}, told=tuple(told))
+
+
+def no_limits_in(told: Mapping[str, Any]) -> dict[str, None]:
+    """Those that are told and nothing exceeds: they are off."""
+    return {name: None for name in LIMITS if told.get(name) == math.inf}
 
 
 def with_rollout(facts: Facts, layout: tuple[int, int], moved: Mapping[str, Any]) -> Facts:
@@ -107,6 +111,7 @@ def with_rollout(facts: Facts, layout: tuple[int, int], moved: Mapping[str, Any]
         ValueError: what has to be one number is none, or none that it can be.
     """
     told = in_numbers({name: value for name, value in moved.items() if value is not None})
+    told |= no_limits_in(told)
     refuse_nonsense(told)
     now = {**told, "num_envs": layout[1], "rollout_steps": layout[0]}
     if not (told.keys() - facts.told) and all(getattr(facts, name) == value for name, value in now.items()):
@@ -126,11 +131,15 @@ def in_numbers(told: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: what has to be one number is none.
     """
-    return {name: value if value is None else _plain(name, value) for name, value in told.items()}
+    return {name: value if value is None else plain(name, value, PLAIN[name]) for name, value in told.items()}
 
 
-def _plain(name: str, value: Any) -> Any:
-    kind = PLAIN[name]
+def plain(name: str, value: Any, kind: Callable[[Any], Any] | None) -> Any:
+    """A plain number of this kind.
+
+    Raises:
+        ValueError: it is none.
+    """
     if kind is None:
         return value
     try:
@@ -145,16 +154,31 @@ def _plain(name: str, value: Any) -> Any:
         raise ValueError(f"{name} is {value!r}, and one number is wanted.{apart}") from None
 
 
+def finite(name: str, value: Any) -> float:
+    """One number.
+
+    Raises:
+        ValueError: it is none, or not finite.
+    """
+    found: float = plain(name, value, float)
+    if not math.isfinite(found):
+        raise ValueError(f"{name} is {found}, and a finite number is wanted.")
+    return found
+
+
 SIGNED = {"value_coef", "entropy_coef", "learning_rate", "seed"}
 """A wrong sign of these is a mistake that Health finds, or none."""
 BOUNDED = {row["name"] for row in table() if row["minimum"] is not None} & PLAIN.keys() - SIGNED
+
+AT_MOST_ONE = {"discount", "gae_lambda"}
+"""What later rewards are worth cannot be more than what they are. Other maxima of ours are those of sliders."""
 
 
 def refuse_nonsense(told: Mapping[str, Any]) -> None:
     """What somebody has written into a call, in plain numbers: nothing could be computed or drawn with some.
 
     Raises:
-        ValueError: one is missing, not finite, or below what it can be.
+        ValueError: one is missing, not finite, or below or above what it can be.
     """
     for name, value in told.items():
         wanted = _wanted(name, value)
@@ -172,7 +196,11 @@ def _wanted(name: str, value: Any) -> str | None:
     if not math.isfinite(value):
         return "a finite number"
     least = 1 if kind is int else 0
-    return f"a number of at least {least}" if name in BOUNDED and value < least else None
+    if name in BOUNDED and value < least:
+        return f"a number of at least {least}"
+    if name in AT_MOST_ONE and value > 1:
+        return "a number of at most 1"
+    return "a number above 1" if name == "ratio_cap" and value <= 1 else None
 
 
 def changeable(change: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,6 +209,10 @@ def changeable(change: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: a name is none of such a setting, or what is to set it cannot be called.
     """
+    if not isinstance(change, Mapping):
+        raise ValueError(
+            f"change is {change!r}, and a dict is wanted: of names of settings, and functions that set them."
+        )
     for name, setter in change.items():
         if name not in CHANGEABLE:
             raise ValueError(f"change: {name} cannot be moved on the page; {', '.join(sorted(CHANGEABLE))} can.")

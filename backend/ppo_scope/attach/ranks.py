@@ -21,7 +21,7 @@ from torch import Tensor, distributed, nn
 
 from ppo_scope.attach.arrays import taken
 from ppo_scope.attach.record import Phase, Update
-from ppo_scope.attach.watcher import say
+from ppo_scope.attach.watcher import say, unraised
 from ppo_scope.probes.moment import Moment
 from ppo_scope.probes.probes import row_values
 from ppo_scope.probes.record import PhaseKind
@@ -123,6 +123,7 @@ class Ranks:
             self._group = distributed.new_group(backend="gloo", timeout=LONG)
         return self._group
 
+    @unraised
     def _mine(self, subject: Subject, update: Update | None) -> list[float]:
         """Numbers of `TOLD`, and the sum over the weights; NaN where something is not known."""
         found = [math.nan] * (len(TOLD) + 1)

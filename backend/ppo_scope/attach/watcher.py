@@ -18,6 +18,8 @@ from collections.abc import Callable, Collection
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+import numpy as np
+
 from ppo_scope.attach.arrays import Misshapen
 from ppo_scope.attach.connecting.address import Address, begins_paused
 from ppo_scope.attach.connecting.line import Line
@@ -54,6 +56,10 @@ WENT_ON = "PPO Scope has been away while this loop was held: it goes on training
 P = ParamSpec("P")
 
 
+unraised = np.errstate(all="ignore")
+"""What we compute in somebody's process shows what is not finite as such, also where their own arithmetic raises."""
+
+
 class Mark:
     """Set in this process, or in one that was forked of it: a study may train in several."""
 
@@ -87,6 +93,7 @@ Me = TypeVar("Me", bound=Hooked)
 
 def guarded(hook: Callable[Concatenate[Me, P], None]) -> Callable[Concatenate[Me, P], None]:
     """A hook whose errors are ours: said once, then nothing is watched any more. What a user did wrong is raised."""
+    quiet = unraised(hook)
 
     def safely(me: Me, /, *arguments: P.args, **named: P.kwargs) -> None:
         watcher = me.watcher
@@ -94,7 +101,7 @@ def guarded(hook: Callable[Concatenate[Me, P], None]) -> Callable[Concatenate[Me
             watcher.explain()
             return
         try:
-            hook(me, *arguments, **named)
+            quiet(me, *arguments, **named)
         except Misshapen:
             raise
         except Exception as error:
@@ -183,6 +190,7 @@ class Watcher:
         """Somebody has told the loop how to go: its phases are shown one by one."""
         return not self._going.at_full_speed
 
+    @unraised
     def reached(self, phase: Phase) -> None:
         """The loop has come to this phase. Returns when it may go on."""
         if self._line is not None:
@@ -258,6 +266,7 @@ class Watcher:
         self._report.close()
         self._open.close(GOODBYE_SECONDS)
 
+    @unraised
     def close(
         self,
         *,

@@ -46,6 +46,8 @@ class Address:
         Raises:
             ValueError: it is none; one readable line, without the token.
         """
+        if not isinstance(link, str):
+            raise ValueError(WRONG.format(what=f"Something of type {type(link).__name__}"))
         wrong = ValueError(WRONG.format(what=link.partition("#")[0][:80] or "an empty text"))
         try:
             parts = urlsplit(link.strip())

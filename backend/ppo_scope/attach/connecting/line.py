@@ -30,6 +30,8 @@ BEAT_SECONDS = 1.0
 """Between two signs of life."""
 AGAIN_SECONDS = (0.5, 5.0)
 """Until it is tried again: at first, and at most."""
+JITTER = random.Random()
+"""Of that: the generator of `random` is the loop's."""
 OPEN_SECONDS = 5.0
 MOST_WAITING = 256
 """Commands that wait for the loop to come to one of its hooks."""
@@ -164,7 +166,7 @@ class Line:
                 self._say(ABSENT.format(place=self._address.origin, why=why))
                 told = True
             with self._news:
-                self._news.wait_for(lambda: self._closing, random.uniform(0.5, 1.0) * wait)
+                self._news.wait_for(lambda: self._closing, JITTER.uniform(0.5, 1.0) * wait)
             wait = min(2 * wait, AGAIN_SECONDS[1])
 
     def _give_up(self, why: str) -> None:

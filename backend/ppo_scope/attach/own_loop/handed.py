@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo_scope.attach.arrays import Misshapen, number_of, rows_of, samples_of, taken, taken_of
+from ppo_scope.attach.arrays import NONE, Misshapen, number_of, rows_of, samples_of, taken_of
 from ppo_scope.attach.record import Batch, Noted, Rollout
 from ppo_scope.probes.record import Bools, Floats
 
@@ -34,7 +35,16 @@ REWARDS_APART = (
     "rewards has the shape {got}, and log_probs and advantages have {want}: there are rewards of other steps among "
     "them, as of an evaluation, or some are missing."
 )
+GIVEN = "what the environment gave"
 OTHER_TEXT = "text has {got} sequences, and the rollout {want}: one list of tokens for each sequence."
+NO_TEXT = "text holds {got}, and a list of tokens, each as text, is wanted for each of {want} sequences."
+
+
+class Kept(NamedTuple):
+    """How tensors are."""
+
+    device: torch.device
+    dtype: torch.dtype
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,13 @@ class Handed:
     """Without outputs, where the loop does not tell them."""
     deltas: Floats | None
     ends: Bools
-    """[M, N], of episodes, in whichever way."""
+    """[M, N], of episodes, in whichever way; padding may have some as well."""
+    kept: Kept | None = None
+    """How its observations are kept there; None: not as tensors."""
+
+    def acted(self, actions: NDArray[Any]) -> None:
+        """Its actions [M, N, …] in another form."""
+        self.rollout.actions, self.batch.actions = actions, flattened(actions.shape[:2])(actions)
 
 
 def layout_of(rewards: Any) -> tuple[int, int]:
@@ -56,7 +72,9 @@ def layout_of(rewards: Any) -> tuple[int, int]:
     Raises:
         Misshapen: it has no such layout.
     """
-    layout = tuple(rewards.shape) if isinstance(rewards, Tensor) else np.shape(taken(rewards))
+    if rewards is None:
+        raise Misshapen(NONE.format(name="rewards", meaning=GIVEN))
+    layout = tuple(rewards.shape) if isinstance(rewards, Tensor) else taken_of(rewards, "rewards").shape
     if len(layout) != 2:
         raise Misshapen(f"rewards has the shape {layout}, and [M, N] is wanted: steps first, then environments.")
     return layout[0], layout[1]
@@ -91,7 +109,7 @@ def handed(
     others = {tuple(found.shape) for found in (log_probs, advantages) if hasattr(found, "shape")}
     if len(others) == 1 and len(want := others.pop()) == 2 and want != layout:
         raise Misshapen(REWARDS_APART.format(got=layout, want=want))
-    reward = rows(rewards, "rewards", "what the environment gave")
+    reward = rows(rewards, "rewards", GIVEN)
     raw = rows(advantages, "advantages", "Â before it is normalised")
     unknown = np.full(layout, np.nan, np.float32)
     old_values = unknown if values is None else rows(values, "values", "V of the critic that collected")
@@ -108,8 +126,6 @@ def handed(
     for found, name in ((acted, "actions"), (seen, "observations")):
         if found.shape[:2] != layout:
             rows_of(found[..., 0] if found.ndim > 2 else found, name, "[M, N, …]", layout, None)
-    if text is not None and len(text) != layout[1]:
-        raise Misshapen(OTHER_TEXT.format(got=len(text), want=layout[1]))
     flat = flattened(layout)
     batch = Batch(
         observations=flat(seen),
@@ -120,12 +136,41 @@ def handed(
         advantages=flat(raw),
         targets=flat(targets),
     )
-    words = None if text is None else [list(sequence) for sequence in text]
-    rollout = Rollout(seen, acted, reward, ended & ~cut, cut, trained, text=words)
-    return Handed(rollout, batch, None if deltas is None else rows(deltas, "deltas", "δ"), ended | cut)
+    over, left = (told_while(trained, one) for one in (ended, cut))
+    words = None if text is None else words_of(text, layout[1])
+    rollout = Rollout(seen, acted, reward, over & ~left, left, trained, text=words)
+    kept = Kept(observations.device, observations.dtype) if isinstance(observations, Tensor) else None
+    return Handed(rollout, batch, None if deltas is None else rows(deltas, "deltas", "δ"), ended | cut, kept)
 
 
-def flattened(layout: tuple[int, int]) -> Callable[[NDArray[Any]], Tensor]:
+def words_of(text: Any, count: int) -> list[list[str]]:
+    """The tokens of so many sequences.
+
+    Raises:
+        Misshapen: they are none.
+    """
+    if not isinstance(text, Sequence):
+        raise Misshapen(NO_TEXT.format(got=f"something of type {type(text).__name__}", want=count))
+    if len(text) != count:
+        raise Misshapen(OTHER_TEXT.format(got=len(text), want=count))
+    for one in text:
+        if not isinstance(one, Sequence) or not all(isinstance(token, str) for token in one[:1]):
+            raise Misshapen(NO_TEXT.format(got=reprlib.repr(one), want=count))
+    return [list(one) for one in text]
+
+
+def told_while(trained: Bools, ends: Bools) -> Bools:
+    """Ends of episodes [M, N] at steps that are trained on: one told in padding is that of the last step before."""
+    if trained.all():
+        return ends
+    rows = np.arange(len(ends))[:, None]
+    last = np.maximum.accumulate(np.where(trained, rows, -1))  # of those so far
+    found, (steps, columns) = np.zeros_like(ends), np.nonzero(ends & (last >= 0))
+    found[last[steps, columns], columns] = True
+    return found
+
+
+def flattened(layout: tuple[int, ...]) -> Callable[[NDArray[Any]], Tensor]:
     """[M, N, …] → [S, …]."""
     return lambda found: torch.from_numpy(np.ascontiguousarray(found.reshape(layout[0] * layout[1], *found.shape[2:])))
 
@@ -200,6 +245,12 @@ def noted(
         if_told(returns, "returns"),
         if_told(penalty, "penalty"),
     )
+
+
+def leaks_in(advantages: Any, old_log_prob: Any, returns: Any) -> dict[str, float]:
+    """Which of what was measured before the loss has a gradient in it, for Health: of what is told in tensors."""
+    told = {"advantages": advantages, "log_probs": old_log_prob, "targets": returns}
+    return {f"{name}_with_gradient": float(one.requires_grad) for name, one in told.items() if isinstance(one, Tensor)}
 
 
 def not_alike(told: Sequence[bool], first: Sequence[bool]) -> Misshapen:

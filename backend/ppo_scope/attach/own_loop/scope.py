@@ -36,6 +36,7 @@ from ppo_scope.attach.own_loop.handed import (
     epoch_of,
     handed,
     layout_of,
+    leaks_in,
     norm_of,
     not_alike,
     noted,
@@ -100,7 +101,9 @@ class Scope(ToldLoop):
             env: how the run is called.
             seed: shown beside it.
             policy: "discrete" or "gaussian": what the policy's outputs mean, where `judge` or outputs are handed over.
-            judge: (outputs, values) of observations under the weights as they are; it draws nothing.
+            judge: (outputs [S, O], values [S]) of observations [S, …] under the weights as they are. These come as they
+                were told: tensors of that kind in that place, or arrays. Where it fails that is said, and all else
+                goes on.
             reward_threshold: a return that counts as solved.
             weights: the policy as a module of torch, or what gives its arrays: compared between processes that train
                 together.
@@ -113,7 +116,8 @@ class Scope(ToldLoop):
                 target_kl, discount, …
 
         Raises:
-            ValueError: a name is none of our settings, a number is none that it can be, or the link is none.
+            ValueError: a name is none of our settings, a number is none that it can be, the link is none, or another
+                argument is of no use.
         """
         judging = Judging(policy, judge)
         told = {"clip_range": clip_range, "value_coef": value_coef, "entropy_coef": entropy_coef, **facts}
@@ -216,7 +220,7 @@ class Scope(ToldLoop):
         """What the next update learns from, M steps of N environments, [M, N] each, steps first.
 
         Args:
-            actions: [M, N, …], as the policy drew them.
+            actions: [M, N, …], as the policy drew them; with policy="discrete" [M, N], which of the O choices each is.
             rewards: as the environment gave them: before they are scaled, and before γ·V(s′) is added where an episode
                 is cut. Returns are added up of these; what the loss takes instead is in `advantages` and `returns`.
             log_probs: log π_old(a|s).
@@ -227,7 +231,8 @@ class Scope(ToldLoop):
             truncated: see `dones`.
             observations: [M, N, …].
             outputs: [M, N, O], of the policy that collected: logits, or means followed by log σ.
-            mask: which steps are trained on; False: padding, or the step of an autoreset. Nothing counts those.
+            mask: which steps are trained on; False: padding, or the step of an autoreset. Nothing counts those, and an
+                episode that ends there has ended with the last step before.
             deltas: δ.
             text: of a language model's tokens, one list for each of N sequences; the page then speaks of those.
             learning_rate: α of this update; so the next four.
@@ -240,7 +245,8 @@ class Scope(ToldLoop):
             entropy_coef: c₂.
 
         Raises:
-            ValueError: a shape does not fit, or a number is none that it can be; the sentence names the mistake.
+            ValueError: a shape does not fit, a number is none that it can be, what is told is no array of numbers, or
+                no choices with policy="discrete", or `judge` lacks observations; the sentence names the mistake.
         """
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high, "ratio_cap": ratio_cap}
@@ -282,16 +288,15 @@ class Scope(ToldLoop):
     def _collected(self, hand_over: Callable[[], Handed]) -> None:
         found = hand_over()
         rollout, batch = found.rollout, found.batch
-        if self.distribution is None and not self._index:
+        self._judging.hears(found, first=not self._index)
+        self._asks_while_it_can()
+        if not self._index:
             seen = rollout.observations.shape[2:]
             self.observation = f"arrays of shape {seen}" if rollout.observations.shape[-1] else "not told"
-            self._judging.learn(rollout.actions, rollout.observations, batch.told_outputs)
         if rollout.text is not None and self.abilities.text is None:
             self.abilities = replace(self.abilities, text=text_of)
         rollout.episodes = self._episodes.take(rollout.rewards, found.ends, self.steps, rollout.trained)
         self.steps += int(rollout.trained.sum())
-        if batch.told_outputs is None and self._judges:
-            batch.told_outputs = self._judging.now(batch)[0].clone()
         self._index += 1
         self._update = PassingUpdate(
             index=self._index,
@@ -397,6 +402,7 @@ class Scope(ToldLoop):
             )
         self._count += 1
         update.size = max(size, update.size)
+        update.known |= leaks_in(advantages, old_log_prob, returns)
         if loss is policy_loss is value_loss is None:
             self._losses_told.append(NOTHING)
         else:
@@ -446,8 +452,9 @@ class Scope(ToldLoop):
             self._at(PhaseKind.EPOCH)
         update.seconds_optimise = time.perf_counter() - self._began
         if update.batch is not None and self.abilities.judge is not None:
-            with contextlib.nullcontext() if self._judges else contextlib.suppress(Exception):  # whose probes then fail
+            with contextlib.suppress(Exception):  # what needs it is missing then
                 update.batch.told_after = self.abilities.judge(update.batch)
+            self._asks_while_it_can()
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -10,7 +11,7 @@ import gymnasium as gym
 from ppo_scope.attach.beside.desk import Model
 from ppo_scope.attach.connecting.server import server_of
 from ppo_scope.attach.episodes import Episodes
-from ppo_scope.attach.facts import Facts, changeable, in_numbers
+from ppo_scope.attach.facts import Facts, changeable, finite, in_numbers
 from ppo_scope.attach.inserting.guard import GUARD
 from ppo_scope.attach.own_loop.judging import Judging
 from ppo_scope.attach.own_loop.passing import PassingUpdate
@@ -21,7 +22,13 @@ from ppo_scope.attach.watcher import Watcher, say
 from ppo_scope.ppo.registry import time_limit_of
 from ppo_scope.probes.record import Episode
 from ppo_scope.probes.subject import Abilities, Distribution
+from ppo_scope.wire.attaching import sendable
 from ppo_scope.wire.run import Cause
+
+NO_WORDS = "library is {got!r}, and whose loop it is, in words, is wanted."
+NO_WEIGHTS = "weights is {got!r}, and a module of torch, or a function that gives the arrays, is wanted."
+LONGEST = 100
+"""Characters of whose loop it is."""
 
 
 class ToldLoop:
@@ -48,16 +55,21 @@ class ToldLoop:
         """See `Scope`, which reads `facts` and `judging` of its arguments.
 
         Raises:
-            ValueError: a number is none that it can be, a name of `change` is no setting, or the link is none.
+            ValueError: a number is none that it can be, a name of `change` is no setting, the link is none, or another
+                argument is of no use.
         """
         self._facts, self._judging = facts, judging
         self.env, self.time_limit = str(env), time_limit_of(str(env))
-        self.reward_threshold = None if reward_threshold is None else float(reward_threshold)
+        self.reward_threshold = None if reward_threshold is None else finite("reward_threshold", reward_threshold)
         self.observation = "not told"
         self.steps = 0
         self._judges = judging.asks
         self._seed, self._paused = in_numbers({"seed": seed})["seed"], paused
-        self._library, self._ranks, self._change = library, Ranks(weights), changeable(change)
+        if not isinstance(library, str):
+            raise ValueError(NO_WORDS.format(got=library))
+        if weights is not None and not callable(weights):
+            raise ValueError(NO_WEIGHTS.format(got=weights))
+        self._library, self._ranks, self._change = sendable(library)[:LONGEST], Ranks(weights), changeable(change)
         self._quiet = rank_here() != 0  # another process reports
         self._address = None if self._quiet else server_of(url, say)
         self._weights = weights
@@ -120,6 +132,11 @@ class ToldLoop:
     def becomes(self, policy: str) -> None:
         """What the policy's outputs mean, where that shows only at the first rollout."""
         self._judging.kind = policy
+
+    def _asks_while_it_can(self) -> None:
+        """Where the loop's `judge` has failed, panels that need it say that they have none."""
+        if self._judges and not self._judging.asks:
+            self._judges, self.abilities = False, replace(self.abilities, judge=None)
 
     def let_go(self, why: Cause) -> bool:
         """Nothing more is told of its run, while the loop goes on. False: there is none yet."""

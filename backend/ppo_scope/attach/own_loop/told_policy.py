@@ -19,7 +19,6 @@ from ppo_scope.probes.subject import Abilities, Distribution
 Losses = list[dict[str, float]]
 GRADIENTS = "gradients"
 """The probe that asks for them."""
-NOT_JUDGED = "the loop's networks could not be asked for what they answer after the update"
 NO_GRADIENT = "the loop's loss could not be differentiated a second time"
 
 
@@ -29,6 +28,7 @@ class ToldPolicy:
     def __init__(self, distribution: Distribution | None, told: Abilities, losses: Callable[[], Losses]) -> None:
         """`told`: what the loop can be asked; `losses`: those of the update at hand, by its own code."""
         self.distribution = distribution
+        self._answered = True  # of the update at hand, where it is asked
         self._judges, self._reads = told.judge is not None, told.text is not None
         self._losses, self._told = losses, told
         self._parts = None if told.parts is None else told.parts()
@@ -63,12 +63,13 @@ class ToldPolicy:
     def after(self, task: Any, update: Any, theta: Tensor | None, besides: Sequence[Tensor]) -> None:
         """See `desk.Measured`."""
         self._losses, self._theta = lambda: task.losses, theta
+        self._answered = update.batch.told_after is not None
         self._gradients = [one.numpy() for one in besides]
 
     def abilities(self) -> Abilities:
         """What has come with the update."""
         return Abilities(
-            judge=self._judged if self._judges else None,
+            judge=self._judged if self._judges and self._answered else None,
             losses_told=self._losses,
             text=text_of if self._reads else None,
             theta=None if self._theta is None else self._weights,
@@ -87,7 +88,5 @@ class ToldPolicy:
 
     @staticmethod
     def _judged(batch: Any) -> tuple[Tensor, Tensor]:
-        found: tuple[Tensor, Tensor] | None = batch.told_after
-        if found is None:
-            raise RuntimeError(NOT_JUDGED)
+        found: tuple[Tensor, Tensor] = batch.told_after
         return found
