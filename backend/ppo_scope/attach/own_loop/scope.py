@@ -17,7 +17,6 @@ error of ours ends the watching, not the training.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 import traceback
@@ -26,6 +25,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
+import torch
 from torch import nn
 
 from ppo_scope.attach.arrays import Misshapen, number_of
@@ -59,6 +59,10 @@ EMPTY = (
 )
 NOT_CHANGED = "What was handed over to set {name} has failed at {value}. The training goes on without the change:"
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
+UPDATE_LAST = (
+    "scope.minibatch() after scope.update(): update() is called once, when all epochs are over, and the next "
+    "scope.rollout() begins another one."
+)
 
 
 class Scope(ToldLoop):
@@ -142,6 +146,8 @@ class Scope(ToldLoop):
         self._empty = self._empty_said = False  # the minibatch at hand has no samples; that there are such ones
         self._open = False  # an update that has begun has not ended
         self._began = 0.0
+        self._places = torch.arange(0)  # of the rollout's samples
+        self._refused: Misshapen | None = None  # what is wrong in this update, to be raised where it ends
 
     @property
     def has_gradient(self) -> bool:
@@ -174,7 +180,7 @@ class Scope(ToldLoop):
     def gradient(self, norm: Any) -> None:
         """The gradient of the minibatch is there: its norm, before it is cut off. May be left out."""
         update = self._update
-        if update is not None and self._count and not self._empty:
+        if update is not None and self._open and self._count and not self._empty:
             update.gradient_norms[self._count - 1] = norm_of(norm)
             self._at(PhaseKind.GRADIENT)
 
@@ -275,23 +281,27 @@ class Scope(ToldLoop):
             self._begun = False
             self._updated(stopped_by_kl=False)
         self.begins()
-        self._facts = with_rollout(self._facts, layout, moved)
-        self._collected(hand_over)
+        before, self._facts = self._facts, with_rollout(self._facts, layout, moved)
+        try:
+            self._collected(hand_over)
+        except Misshapen:
+            self._facts = before
+            raise
 
     @guarded
     def _collected(self, hand_over: Callable[[], Handed]) -> None:
         found = hand_over()
         rollout, batch = found.rollout, found.batch
+        if batch.told_outputs is None and self._judges:
+            batch.told_outputs = self._judging.now(batch)[0].clone()
         if self.distribution is None and not self._index:
-            seen = rollout.observations.shape[2:]
-            self.observation = f"arrays of shape {seen}" if rollout.observations.shape[-1] else "not told"
             self._judging.learn(rollout.actions, rollout.observations, batch.told_outputs)
+            seen = rollout.observations.shape[2:]  # from here on nothing is refused
+            self.observation = f"arrays of shape {seen}" if rollout.observations.shape[-1] else "not told"
         if rollout.text is not None and self.abilities.text is None:
             self.abilities = replace(self.abilities, text=text_of)
         rollout.episodes = self._episodes.take(rollout.rewards, found.ends, self.steps, rollout.trained)
         self.steps += int(rollout.trained.sum())
-        if batch.told_outputs is None and self._judges:
-            batch.told_outputs = self._judging.now(batch)[0].clone()
         self._index += 1
         self._update = PassingUpdate(
             index=self._index,
@@ -306,6 +316,9 @@ class Scope(ToldLoop):
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
         self._count, self._passed, self._open = 0, 0, True
         self._losses_told.clear()
+        self._refused = None
+        if len(self._places) != len(batch.values):
+            self._places = torch.arange(len(batch.values))
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
     @guarded
@@ -348,8 +361,8 @@ class Scope(ToldLoop):
             ValueError: as in `rollout`; so where what is told is, by the rollout's numbers, that of other samples.
         """
         update = self._update
-        if update is None or update.batch is None:
-            raise Misshapen(ROLLOUT_FIRST)
+        if update is None or update.batch is None or not self._open:
+            raise Misshapen(ROLLOUT_FIRST if update is None else UPDATE_LAST)
         told = (
             values is not None,
             entropy is not None,
@@ -357,24 +370,32 @@ class Scope(ToldLoop):
             returns is not None,
             penalty is not None,
         )
-        if told != self._tells:
-            if self._count:
-                raise not_alike(told, self._tells)
-            self._tells = told
+        if told != self._tells and self._count:
+            raise not_alike(told, self._tells)
         count, alike, which = update.batch.values.shape[0], None, None
         if self._index > 1 and old_log_prob is None and returns is None and penalty is None:
-            alike = copied(samples, log_prob, advantages, values, entropy)
+            alike = copied(samples, log_prob, advantages, values, entropy, self._places)
         if alike is None:
             which = places_of(samples, count)
+        now, found = 1 + self._passed // count if epoch is None else epoch_of(epoch), None
+        if which is not None and len(which):
+            columns = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
+            found = noted(now, which, **columns, old_log_prob=old_log_prob, returns=returns, penalty=penalty)
+        if loss is policy_loss is value_loss is None:
+            losses = NOTHING
+        else:
+            own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
+            losses = {name: number_of(one, name) for name, one in own.items() if one is not None}
+        norm = None if gradient_norm is None else norm_of(gradient_norm)
         if not self._count and not self._ordered and self._index <= LOOKED_AT:
             self._ordered = looked_at(update, samples, log_prob, advantages, old_log_prob)
-        self._step_done()
-        self._empty = which is not None and not len(which)
+
+        self._step_done()  # from here on nothing is refused: who is told what is wrong may tell it once more
+        self._tells, self._empty = told, alike is None and found is None
         if self._empty:
             self._leave_out()
             return
-        number, size = self._within[1] + 1, len(samples if which is None else which)
-        now = 1 + self._passed // count if epoch is None else epoch_of(epoch)
+        number, size = self._within[1] + 1, len(samples)
         self._passed += size
         if now != self._within[0]:
             if self._within[0]:
@@ -390,20 +411,15 @@ class Scope(ToldLoop):
 
         if alike is not None:
             update.passed.append(Passed(now, *alike, values is not None, entropy is not None))
-        elif which is not None:
-            columns = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
-            update.told.append(
-                noted(now, which, **columns, old_log_prob=old_log_prob, returns=returns, penalty=penalty)
-            )
+        elif found is not None:
+            if update.passed:
+                self._leave_out_others(update)
+            update.told.append(found)
         self._count += 1
         update.size = max(size, update.size)
-        if loss is policy_loss is value_loss is None:
-            self._losses_told.append(NOTHING)
-        else:
-            own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
-            self._losses_told.append({name: number_of(one, name) for name, one in own.items() if one is not None})
-        if gradient_norm is not None:
-            update.gradient_norms[self._count - 1] = norm_of(gradient_norm)
+        self._losses_told.append(losses)
+        if norm is not None:
+            update.gradient_norms[self._count - 1] = norm
         self._stepped = False
         self._at(PhaseKind.LOSS)
 
@@ -413,12 +429,25 @@ class Scope(ToldLoop):
             self._empty_said = True
             say(EMPTY)
 
+    def _leave_out_others(self, update: PassingUpdate) -> None:
+        """Minibatches of samples that the rollout has not count for nothing, and the update's end says so."""
+        wrong = update.of_others()
+        if wrong:
+            self._refused = self._refused or next(iter(wrong.values()))
+            self._empty = self._empty or self._count - 1 in wrong
+            update.leave_out(wrong)
+            self._losses_told[:] = [one for place, one in enumerate(self._losses_told) if place not in wrong]
+            self._count -= len(wrong)
+
     def update(self, *, stopped_by_kl: bool = False) -> bool:
         """The update is done. False: somebody has ended the run on the page; what follows is for the loop to say.
 
         Said once more for the same rollout it changes nothing.
 
         Where several processes train together each has to call it: they compare what they have, and stop together.
+
+        Raises:
+            ValueError: something that was told of this update shows only now not to fit; the rest of it is shown.
         """
         going_on = self._watcher is None or not self._watcher.stopping
         update = self._update if self._open else None
@@ -445,10 +474,20 @@ class Scope(ToldLoop):
         if self._within[0]:
             self._at(PhaseKind.EPOCH)
         update.seconds_optimise = time.perf_counter() - self._began
+        if update.passed:
+            self._leave_out_others(update)
         if update.batch is not None and self.abilities.judge is not None:
-            with contextlib.nullcontext() if self._judges else contextlib.suppress(Exception):  # whose probes then fail
+            try:
                 update.batch.told_after = self.abilities.judge(update.batch)
+            except Misshapen as error:
+                if self._judges:
+                    self._refused = self._refused or error
+            except Exception:  # its probes then fail
+                if self._judges:
+                    raise
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
+        if self._refused is not None:
+            raise self._refused
 
     def close(self) -> None:
         """The run is over: what is owed is sent. Done by itself where the process ends."""
@@ -471,6 +510,8 @@ class Scope(ToldLoop):
         watcher, update = self._watcher, self._update
         if watcher is not None and update is not None and time.perf_counter() >= watcher.next_look:
             update.seconds_optimise = time.perf_counter() - self._began
+            if update.passed:
+                self._leave_out_others(update)
             watcher.reached(Phase(kind, update, *self._within))
 
     def _step_done(self) -> None:
