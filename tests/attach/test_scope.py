@@ -549,3 +549,34 @@ def test_what_a_loop_does_not_tell_is_no_setting_of_its_run():
     assert scope._update.settings.minibatches == 2, "it is counted, all the same"
     told = small_scope(epochs=4, minibatches=2)._facts.all()
     assert (told["epochs"], told["minibatches"]) == (4, 2)
+
+
+def test_the_loss_of_a_loop_without_a_critic_has_no_term_of_it_whatever_its_coefficient():
+    found = {}
+    for coefficient in ({}, {"value_coef": 0.0}, {"value_coef": 2.0}):
+        scope = small_scope(entropy_coef=0.5, **coefficient)
+        for _ in (1, 2):
+            rollout(scope, values=None)
+            two = {"samples": [0, 1], "log_prob": [0.1, 0], "advantages": [1, -1], "entropy": [0.25, 0.25]}
+            scope.minibatch(**two, loss=-0.2)
+            assert scope.update()
+        moment = Moment(scope, Phase(PhaseKind.UPDATE, scope._update, 1, 1))
+        row = dict(zip(MINIBATCH_COLUMNS, moment.minibatch_rows[0], strict=True))
+        assert row["loss"] == pytest.approx(row["policy_loss"] - 0.125) and np.isnan(row["value_loss"])
+        found[str(coefficient)] = scope._update.settings.live(), scope._facts.value_coef
+        scope.close()
+    assert all(one == found["{}"] for one in found.values()) and found["{}"][1] == 0
+
+
+@pytest.mark.parametrize("telling", ["rollout", "minibatch"])
+def test_a_critic_that_is_told_of_in_part_keeps_its_coefficient(telling):
+    scope = small_scope()
+    for _ in (1, 2):
+        rollout(scope, **({"values": None, "returns": np.zeros((4, 2))} if telling == "minibatch" else {}))
+        told = {"values": [1.0, 1.0]} if telling == "minibatch" else {}
+        scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1], **told)
+        assert scope._update.settings.value_coef == 0.5
+        loss = float(scope._update.minibatches[0].loss)
+        assert loss == 0.5 if told else np.isnan(loss)
+        assert scope.update()
+    scope.close()

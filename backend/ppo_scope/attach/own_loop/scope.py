@@ -98,7 +98,8 @@ class Scope(ToldLoop):
 
         Args:
             clip_range: ε.
-            value_coef: c₁, of L_VF = mean (V − V_targ)². A loss with ½ before it has c₁/2 here.
+            value_coef: c₁, of L_VF = mean (V − V_targ)². A loss with ½ before it has c₁/2 here. Where neither `rollout`
+                nor `minibatch` tells values there is no critic, and c₁ is 0.
             entropy_coef: c₂.
             learning_rate: α; `rollout` may say another one each time.
             env: how the run is called.
@@ -395,6 +396,8 @@ class Scope(ToldLoop):
         if self._empty:
             self._leave_out()
             return
+        if not self._count and values is None and update.settings.value_coef and update.batch.values.isnan().all():
+            self._facts = update.settings = replace(update.settings, value_coef=0.0)  # there is no critic
         number, size = self._within[1] + 1, len(samples)
         self._passed += size
         if now != self._within[0]:
