@@ -20,6 +20,7 @@ from ppo_scope.probes.record import PhaseKind
 from ppo_scope.wire.attaching import ScriptNews, sendable, text_of
 from ppo_scope.wire.frame import decode
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
+from ppo_scope.worker.outlet import position_of
 from tests.attach import own_loop
 from tests.attach.elsewhere import (
     bare,
@@ -547,6 +548,7 @@ def test_what_a_loop_does_not_tell_is_no_setting_of_its_run():
     scope.minibatch(samples=[2, 3], log_prob=[0, 0], advantages=[1, -1])
     assert not scope._facts.all().keys() & {"epochs", "minibatches"}
     assert scope._update.settings.minibatches == 2, "it is counted, all the same"
+    scope.close()
     told = small_scope(epochs=4, minibatches=2)._facts.all()
     assert (told["epochs"], told["minibatches"]) == (4, 2)
 
@@ -579,4 +581,25 @@ def test_a_critic_that_is_told_of_in_part_keeps_its_coefficient(telling):
         loss = float(scope._update.minibatches[0].loss)
         assert loss == 0.5 if told else np.isnan(loss)
         assert scope.update()
+    scope.close()
+
+
+@pytest.mark.parametrize("told", [{}, {"epochs": 2}, {"epochs": 2, "minibatches": 2}])
+def test_how_many_epochs_and_minibatches_there_are_is_not_said_before_it_is_known(told):
+    """Else the page says "1 of 1", "2 of 2" and so on as they come."""
+    scope, said = small_scope(**told), []
+    for _ in (1, 2):
+        rollout(scope)
+        scope.watcher.reached = lambda phase: said.append((position_of(phase), scope._update.index))
+        for _ in range(2):
+            for samples in (range(4), range(4, 8)):
+                scope.watcher.next_look = 0.0
+                scope.minibatch(samples=list(samples), log_prob=[0] * 4, advantages=[1, -1, 1, -1])
+                scope.step()
+        assert scope.update()
+    lengths = [(one["phase"], one["epoch"], one["epochs"], one["minibatches"]) for one, index in said if index == 1]
+    epochs, minibatches = told.get("epochs", 0), told.get("minibatches", 0)
+    assert lengths[:4] == [(phase, 1, epochs, minibatches) for phase in ("loss", "step") * 2]
+    assert lengths[4:6] == [("epoch", 1, epochs, 2), ("loss", 2, epochs, 2)] and lengths[-1] == ("update", 2, 2, 2)
+    assert all((one["epochs"], one["minibatches"]) == (2, 2) for one, index in said if index == 2)
     scope.close()
