@@ -144,7 +144,7 @@ class Scope(ToldLoop):
         self._ordered = False  # whether `samples` is known to be in the rollout's order
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
-        self._empty = self._empty_said = False  # the minibatch at hand has no samples; that there are such ones
+        self._empty = self._empty_said = False  # the minibatch at hand is left out; that there are empty ones
         self._open = False  # an update that has begun has not ended
         self._began = 0.0
         self._places = torch.arange(0)  # of the rollout's samples
