@@ -79,7 +79,7 @@ class Scope(ToldLoop):
         self,
         *,
         clip_range: float,
-        value_coef: float = 0.5,
+        value_coef: float | None = None,
         entropy_coef: float = 0.0,
         learning_rate: float | None = None,
         env: str = "my loop",
@@ -98,8 +98,8 @@ class Scope(ToldLoop):
 
         Args:
             clip_range: ε.
-            value_coef: c₁, of L_VF = mean (V − V_targ)². A loss with ½ before it has c₁/2 here. Where neither `rollout`
-                nor `minibatch` tells values there is no critic, and c₁ is 0.
+            value_coef: c₁, of L_VF = mean (V − V_targ)². A loss with ½ before it has c₁/2 here. Left out: 0.5, or 0
+                where there is no critic, for neither `rollout` nor `minibatch` tells values.
             entropy_coef: c₂.
             learning_rate: α; `rollout` may say another one each time.
             env: how the run is called.
@@ -121,7 +121,8 @@ class Scope(ToldLoop):
             ValueError: a name is none of our settings, a number is none that it can be, or the link is none.
         """
         judging = Judging(policy, judge)
-        told = {"clip_range": clip_range, "value_coef": value_coef, "entropy_coef": entropy_coef, **facts}
+        told = {"clip_range": clip_range, "value_coef": 0.5 if value_coef is None else value_coef}
+        told |= {"entropy_coef": entropy_coef, **facts}
         if learning_rate is not None:
             told["learning_rate"] = learning_rate
         known = facts_of(told)
@@ -139,6 +140,7 @@ class Scope(ToldLoop):
             url=url,
         )
         self._layers: Layers | None = None
+        self._assumed = value_coef is None  # c₁, which nobody has told
         self._count = self._passed = 0  # of minibatches in this update, and of the samples in them
         self._tells = (False,) * len(MAY_BE_TOLD)  # which of them minibatches bring
         self._ordered = False  # whether `samples` is known to be in the rollout's order
@@ -288,6 +290,7 @@ class Scope(ToldLoop):
         except Misshapen:
             self._facts = before
             raise
+        self._assumed = self._assumed and moved.get("value_coef") is None
 
     @guarded
     def _collected(self, hand_over: Callable[[], Handed]) -> None:
@@ -396,7 +399,8 @@ class Scope(ToldLoop):
         if self._empty:
             self._leave_out()
             return
-        if not self._count and values is None and update.settings.value_coef and update.batch.values.isnan().all():
+        if self._assumed and not self._count and values is None and update.batch.values.isnan().all():
+            self._assumed = False
             self._facts = update.settings = replace(update.settings, value_coef=0.0)  # there is no critic
         number, size = self._within[1] + 1, len(samples)
         self._passed += size
