@@ -41,6 +41,7 @@ export interface Header {
   phase: Phase;
   /** Position inside the update, counted from 1; 0 before the first. So of the next three. */
   epoch: number;
+  /** 0 also in the first update of a loop that does not say how many there are; `minibatches` in its first epoch. */
   epochs: number;
   minibatch: number;
   minibatches: number;

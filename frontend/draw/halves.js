@@ -51,7 +51,8 @@ export const plannedOf = (state) => Math.max(...sidesOf(state).map(({ snapshot }
 
 /** A tick at the first minibatch of each epoch. @param {Snapshot | null} snapshot */
 export function epochTicks(snapshot) {
-  const { epochs: all = 4, minibatches: each = 4 } = snapshot?.header ?? {};
+  const { epochs = 4, epoch = 1, minibatches: each = 4 } = snapshot?.header ?? {};
+  const all = epochs || epoch; // not known yet
   const every = Math.ceil(all / 5);
   const shown = Array.from({ length: all }, (_, index) => index).filter((index) => index % every === 0);
   return { tickvals: shown.map((index) => index * each + 0.5), ticktext: shown.map((index) => String(index + 1)) };
@@ -66,7 +67,8 @@ export function epochTicks(snapshot) {
  */
 export function ofHalves({ series, snapshot }, columns) {
   const { curves } = insideUpdate(snapshot, columns);
-  const { update = 0, minibatches: each = 1 } = snapshot?.header ?? {};
+  const { update = 0, minibatches = 1 } = snapshot?.header ?? {};
+  const each = minibatches || Infinity; // not known yet: the first epoch is not over
   const inside = curves[columns[0]].x.map((number, row) => {
     const [epoch, minibatch] = [Math.floor(row / each) + 1, (row % each) + 1];
     return [update, epoch, minibatch, ...columns.map((column) => curves[column].y[number - 1])];

@@ -56,7 +56,7 @@ const SENTENCES = {
   epoch: (told) => {
     const { header, foreign } = told;
     if (header.stopped_by_kl) return `${cutShort(told)} The update is over.`;
-    const over = `Epoch ${header.epoch} of ${header.epochs} is over`;
+    const over = `Epoch ${among(header.epoch, header.epochs)} is over`;
     // Of a loop that is not ours it is not known: it may leave samples out, or keep their order.
     return foreign ? `${over}.` : `${over}: every sample was used ${times(header.epoch)}. Each epoch shuffles them anew.`;
   },
@@ -107,7 +107,7 @@ export function sentence(state) {
 function firstUpdate({ status, snapshot, progress, past }) {
   if (status?.state !== "running" || past || snapshot?.header.phase !== "ready" || !progress) return null;
   const { epoch, epochs, minibatch, minibatches } = progress;
-  return `The first update is being made${epoch ? `: epoch ${epoch} of ${epochs}, minibatch ${minibatch} of ${minibatches}` : ""}. Its numbers come when it is done.`;
+  return `The first update is being made${epoch ? `: epoch ${among(epoch, epochs)}, minibatch ${among(minibatch, minibatches)}` : ""}. Its numbers come when it is done.`;
 }
 
 /** Why the run has halted by itself; a run that is over has a banner that says it. @param {State} state */
@@ -150,6 +150,9 @@ function sum({ header, set, value }) {
   const [names, numbers] = [1, 2].map((part) => terms.map((one) => one[0] + one[part]).join(""));
   return `L = ${names} = ${numbers} = ${term(value("loss"))}`;
 }
+
+/** Of how many it is, where that is known already. @param {number} n @param {number} all */
+const among = (n, all) => (all ? `${n} of ${all}` : String(n));
 
 /** @param {number | string} n @param {string} one @param {string} [more] */
 const several = (n, one, more = `${one}s`) => `${typeof n === "number" ? count(n) : n} ${String(n) === "1" ? one : more}`;

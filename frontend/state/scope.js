@@ -51,7 +51,7 @@ export const afterIn = (scalars) => atAnEnd(scalars, "old_").samples;
  * @returns {string} a few words that may stand beside the number
  */
 export function scopeOf({ phase, scope, scalars, epoch, minibatch, minibatches }, kind) {
-  if (scope === "minibatch" && kind === "cells" && epoch === 1 && minibatch < minibatches) return LATEST_IF_ANY;
+  if (scope === "minibatch" && kind === "cells" && epoch === 1 && minibatch < (minibatches || Infinity)) return LATEST_IF_ANY;
   if (scope === "minibatch") return OF_A_MINIBATCH[kind];
   if (phase === "update") return atAnEnd(scalars)[kind];
   if (phase === "epoch") return OF_AN_EPOCH[kind];

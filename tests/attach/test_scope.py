@@ -21,6 +21,7 @@ from ppo_scope.probes.record import PhaseKind
 from ppo_scope.wire.attaching import ScriptNews, sendable, text_of
 from ppo_scope.wire.frame import decode
 from ppo_scope.wire.metrics import MINIBATCH_COLUMNS
+from ppo_scope.worker.outlet import position_of
 from tests.attach import own_loop
 from tests.attach.elsewhere import (
     bare,
@@ -539,5 +540,59 @@ def test_what_a_loop_does_not_tell_is_no_setting_of_its_run():
     scope.minibatch(samples=[2, 3], log_prob=[0, 0], advantages=[1, -1])
     assert not scope._facts.all().keys() & {"epochs", "minibatches"}
     assert scope._update.settings.minibatches == 2, "it is counted, all the same"
+    scope.close()
     told = small_scope(epochs=4, minibatches=2)._facts.all()
     assert (told["epochs"], told["minibatches"]) == (4, 2)
+
+
+def test_the_loss_of_a_loop_without_a_critic_has_no_term_of_it_though_its_coefficient_is_left_out():
+    found = {}
+    for coefficient in ({}, {"value_coef": 0.0}):
+        scope = small_scope(entropy_coef=0.5, **coefficient)
+        for _ in (1, 2):
+            rollout(scope, values=None)
+            two = {"samples": [0, 1], "log_prob": [0.1, 0], "advantages": [1, -1], "entropy": [0.25, 0.25]}
+            scope.minibatch(**two, loss=-0.2)
+            assert scope.update()
+        moment = Moment(scope, Phase(PhaseKind.UPDATE, scope._update, 1, 1))
+        row = dict(zip(MINIBATCH_COLUMNS, moment.minibatch_rows[0], strict=True))
+        assert row["loss"] == pytest.approx(row["policy_loss"] - 0.125) and np.isnan(row["value_loss"])
+        found[str(coefficient)] = scope._update.settings.live(), scope._facts.value_coef
+        scope.close()
+    assert all(one == found["{}"] for one in found.values()) and found["{}"][1] == 0
+
+
+@pytest.mark.parametrize("telling", ["rollout", "minibatch", "coefficient", "coefficient later"])
+def test_a_critic_that_is_told_of_in_part_keeps_its_coefficient(telling):
+    scope = small_scope(**({"value_coef": 0.5} if telling == "coefficient" else {}))
+    for _ in (1, 2):
+        given = {} if telling == "rollout" else {"values": None, "returns": np.zeros((4, 2))}
+        rollout(scope, **given, **({"value_coef": 0.5} if telling == "coefficient later" else {}))
+        told = {"values": [1.0, 1.0]} if telling == "minibatch" else {}
+        scope.minibatch(samples=[0, 1], log_prob=[0, 0], advantages=[1, -1], **told)
+        assert scope._update.settings.value_coef == 0.5
+        loss = float(scope._update.minibatches[0].loss)
+        assert loss == 0.5 if told else np.isnan(loss)
+        assert scope.update()
+    scope.close()
+
+
+@pytest.mark.parametrize("told", [{}, {"epochs": 2}, {"epochs": 2, "minibatches": 2}])
+def test_how_many_epochs_and_minibatches_there_are_is_not_said_before_it_is_known(told):
+    """Else the page says "1 of 1", "2 of 2" and so on as they come."""
+    scope, said = small_scope(**told), []
+    for _ in (1, 2):
+        rollout(scope)
+        scope.watcher.reached = lambda phase: said.append((position_of(phase), scope._update.index))
+        for _ in range(2):
+            for samples in (range(4), range(4, 8)):
+                scope.watcher.next_look = 0.0
+                scope.minibatch(samples=list(samples), log_prob=[0] * 4, advantages=[1, -1, 1, -1])
+                scope.step()
+        assert scope.update()
+    lengths = [(one["phase"], one["epoch"], one["epochs"], one["minibatches"]) for one, index in said if index == 1]
+    epochs, minibatches = told.get("epochs", 0), told.get("minibatches", 0)
+    assert lengths[:4] == [(phase, 1, epochs, minibatches) for phase in ("loss", "step") * 2]
+    assert lengths[4:6] == [("epoch", 1, epochs, 2), ("loss", 2, epochs, 2)] and lengths[-1] == ("update", 2, 2, 2)
+    assert all((one["epochs"], one["minibatches"]) == (2, 2) for one, index in said if index == 2)
+    scope.close()

@@ -70,6 +70,9 @@ def test_a_long_first_update_tells_how_far_it_is(stage):
     played = running(stage, update=0)
     played.doing("collecting", 411, 2048)
     until(played.sentence, lambda text: "Collecting: step 412 of 2,048." in text)
+    played.progress(phase="loss", epoch=1, epochs=0, minibatch=3, minibatches=0)  # nobody has told how many there are
+    until(played.sentence, lambda text: "The first update is being made: epoch 1, minibatch 3. Its numbers" in text)
+    assert "epoch 1 of K · minibatch 3 of n" in " ".join(played.page.locator(".pipeline").inner_text().split())
     played.progress(phase="loss", epoch=2, epochs=4, minibatch=3, minibatches=4)
     until(played.sentence, lambda text: "The first update is being made: epoch 2 of 4, minibatch 3 of 4." in text)
     played.snapshot(1)

@@ -174,6 +174,19 @@ class Phase:
     epoch: int = 0
     minibatch: int = 0
 
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Epochs of the update, and minibatches of an epoch; 0: that is not told, and none has come to its end yet."""
+        if self.update is None:
+            return 0, 0
+        settings, first = self.update.settings, self.update.index == 1
+        over = self.kind is PhaseKind.UPDATE or not first
+        whole = over or self.kind is PhaseKind.EPOCH or self.epoch > 1
+        return (
+            settings.epochs if over or "epochs" in settings.told else 0,
+            settings.minibatches if whole or "minibatches" in settings.told else 0,
+        )
+
 
 @dataclass(frozen=True)
 class Seen:

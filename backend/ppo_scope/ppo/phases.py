@@ -207,3 +207,8 @@ class Phase:
     update: Update | None
     epoch: int = 0
     minibatch: int = 0
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Epochs of the update, and minibatches of an epoch; 0 before the first."""
+        return (self.update.settings.epochs, self.update.settings.minibatches) if self.update else (0, 0)

@@ -267,3 +267,8 @@ class Phase(Protocol):
     def minibatch(self) -> int:
         """From 1 on; 0 outside of them."""
         ...
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Epochs of the update, and minibatches of an epoch; 0: not known yet."""
+        ...

@@ -65,6 +65,7 @@ class Header(TypedDict):
     epoch: int
     """Position inside the update, counted from 1; 0 before the first. So of the next three."""
     epochs: int
+    """0 also in the first update of a loop that does not say how many there are; `minibatches` in its first epoch."""
     minibatch: int
     minibatches: int
     scalars: Numbers

@@ -93,12 +93,12 @@ class Outlet:
 
 def position_of(phase: Phase) -> dict[str, Any]:
     """Where a phase is, as headers say it."""
-    update = phase.update
+    update, (epochs, minibatches) = phase.update, phase.lengths
     return {
         "update": update.index if update else 0,
         "phase": phase.kind.value,
         "epoch": phase.epoch,
-        "epochs": update.settings.epochs if update else 0,
+        "epochs": epochs,
         "minibatch": phase.minibatch,
-        "minibatches": update.settings.minibatches if update else 0,
+        "minibatches": minibatches,
     }

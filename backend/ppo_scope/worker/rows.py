@@ -35,7 +35,7 @@ class Rows:
         self._flushed = 0.0
         self._rows: list[Sequence[float] | NDArray[np.float64]] = []
         self._episodes: list[tuple[int, Episode]] = []
-        self._sent: deque[tuple[int, Table, Table]] = deque()  # (first update, rows, episodes), without a gap
+        self._sent: deque[tuple[int, Table, Table]] = deque()  # (first update, rows, episodes)
 
     def add(self, moment: Moment, seconds: float, steps: int) -> dict[str, float]:
         """Note the row of the update that has just finished, and its episodes; what the row says.
@@ -48,6 +48,8 @@ class Rows:
 
     def note(self, update: int, row: Sequence[float] | NDArray[np.float64], episodes: Sequence[Episode]) -> None:
         """The same, where the row has been measured."""
+        if update != self._last + 1:
+            self.flush()  # rows that are sent together follow each other
         self._rows.append(row)
         self._last = update
         self._episodes += [(update, episode) for episode in episodes]
@@ -71,9 +73,12 @@ class Rows:
         """Send anew what was sent of the updates from `first` on, as far as it is kept."""
         owed = [sent for sent in self._sent if sent[0] + len(sent[1]) > first]
         if owed:  # in one frame: of several that come at once a page gets the last
-            starts, rows, episodes = zip(*owed, strict=True)
-            arrays = {"rows": np.concatenate(rows), "episodes": np.concatenate(episodes)}
-            self._outlet.send(Kind.SERIES, arrays, **_header(starts[0]))
+            start = owed[0][0]
+            table = np.full((owed[-1][0] + len(owed[-1][1]) - start, len(SERIES_COLUMNS)), math.nan)
+            for begins, rows, _ in owed:
+                table[begins - start : begins - start + len(rows)] = rows  # an update that was lost has a row of NaN
+            arrays = {"rows": table, "episodes": np.concatenate([episodes for *_, episodes in owed])}
+            self._outlet.send(Kind.SERIES, arrays, **_header(start))
 
     def _send(self, first: int, rows: Table, episodes: Table) -> None:
         self._outlet.send(Kind.SERIES, {"rows": rows, "episodes": episodes}, **_header(first))

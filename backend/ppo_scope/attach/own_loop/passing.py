@@ -5,7 +5,7 @@ What is done between two operations of a loop is done with cold caches, and take
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppo_scope.attach.arrays import Misshapen
 from ppo_scope.attach.own_loop.handed import places_of
 from ppo_scope.attach.record import Noted, Seen, Told, Update
 
@@ -31,8 +32,14 @@ class Passed(NamedTuple):
     spread: bool
 
 
-def copied(samples: Any, log_prob: Any, advantages: Any, values: Any, entropy: Any) -> tuple[Tensor, Tensor] | None:
-    """`samples` and `columns` of a minibatch. None: these are not all tensors [B] in one place, see `handed.noted`."""
+def copied(
+    samples: Any, log_prob: Any, advantages: Any, values: Any, entropy: Any, places: Tensor
+) -> tuple[Tensor, Tensor] | None:
+    """`samples` and `columns` of a minibatch, of a rollout that has these `places`, 0, 1, 2, … None: these are not all
+    tensors [B] in one place, or it has no such samples: see `handed.places_of` and `noted`.
+
+    Samples that lie on a device are looked at later, see `PassingUpdate.of_others`: to fetch them would halt the loop.
+    """
     if not isinstance(samples, Tensor) or samples.ndim != 1 or samples.dtype is not torch.int64 or not samples.numel():
         return None
     told = [log_prob, advantages]
@@ -46,7 +53,11 @@ def copied(samples: Any, log_prob: Any, advantages: Any, values: Any, entropy: A
             return None
         place = one.device
         bare.append(one.detach())  # the other way round they have a graph first
-    return samples.clone(), torch.stack(bare)
+    try:
+        which = places.index_select(0, samples) if samples.is_cpu else samples.clone()  # a copy, either way
+    except IndexError:
+        return None
+    return which, torch.stack(bare)
 
 
 class Together(NamedTuple):
@@ -89,13 +100,14 @@ class PassingUpdate(Update):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.passed: list[Passed] = []
         """Those that it has not taken over yet."""
+        self._together: Together | None = None
         super().__init__(*arguments, **named)
 
     @property
     def told(self) -> list[Seen | Told | Noted]:
         """See `Update`."""
         if self.passed:
-            found, self.passed = self.together(), []
+            found, self.passed, self._together = self.together(), [], None
             self._told += found.noted()
         return self._told
 
@@ -105,8 +117,34 @@ class PassingUpdate(Update):
 
     def together(self) -> Together:
         """Those that have passed. Raises `Misshapen`."""
+        if self._together is None or len(self._together.counts) != len(self.passed):
+            assert self.batch is not None
+            self._together = together(self.passed, len(self.batch.values))
+        return self._together
+
+    def of_others(self) -> dict[int, Misshapen]:
+        """Those that have passed and name samples that the rollout has not, by their places in the update, and why."""
+        try:
+            self.together()
+        except Misshapen:
+            return {place: why for place, one in enumerate(self.passed, len(self._told)) if (why := self._wrong(one))}
+        return {}
+
+    def leave_out(self, places: Collection[int]) -> None:
+        """Of those that have passed these count for nothing."""
+        first, end = len(self._told), len(self._told) + len(self.passed)
+        self.passed = [one for place, one in enumerate(self.passed, first) if place not in places]
+        left = [place for place in range(end) if place not in places]
+        norms = self.gradient_norms
+        self.gradient_norms = {now: norms[place] for now, place in enumerate(left) if place in norms}
+
+    def _wrong(self, one: Passed) -> Misshapen | None:
         assert self.batch is not None
-        return together(self.passed, len(self.batch.values))
+        try:
+            places_of(one.samples, len(self.batch.values))
+        except Misshapen as error:
+            return error
+        return None
 
     @property
     def untouched(self) -> bool:

@@ -26,6 +26,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
+import torch
 from torch import nn
 
 from ppo_scope.attach.arrays import Misshapen, number_of
@@ -60,6 +61,10 @@ EMPTY = (
 )
 NOT_CHANGED = "What was handed over to set {name} has failed at {value}. The training goes on without the change:"
 ROLLOUT_FIRST = "scope.minibatch() before scope.rollout(): say first what the update learns from."
+UPDATE_LAST = (
+    "scope.minibatch() after scope.update(): update() is called once, when all epochs are over, and the next "
+    "scope.rollout() begins another one."
+)
 
 
 class Scope(ToldLoop):
@@ -76,7 +81,7 @@ class Scope(ToldLoop):
         self,
         *,
         clip_range: float,
-        value_coef: float = 0.5,
+        value_coef: float | None = None,
         entropy_coef: float = 0.0,
         learning_rate: float | None = None,
         env: str = "my loop",
@@ -95,7 +100,8 @@ class Scope(ToldLoop):
 
         Args:
             clip_range: ε.
-            value_coef: c₁, of L_VF = mean (V − V_targ)². A loss with ½ before it has c₁/2 here.
+            value_coef: c₁, of L_VF = mean (V − V_targ)². A loss with ½ before it has c₁/2 here. Left out: 0.5, or 0
+                where there is no critic, for neither `rollout` nor `minibatch` tells values.
             entropy_coef: c₂.
             learning_rate: α; `rollout` may say another one each time.
             env: how the run is called.
@@ -120,7 +126,8 @@ class Scope(ToldLoop):
                 argument is of no use.
         """
         judging = Judging(policy, judge)
-        told = {"clip_range": clip_range, "value_coef": value_coef, "entropy_coef": entropy_coef, **facts}
+        told = {"clip_range": clip_range, "value_coef": 0.5 if value_coef is None else value_coef}
+        told |= {"entropy_coef": entropy_coef, **facts}
         if learning_rate is not None:
             told["learning_rate"] = learning_rate
         known = facts_of(told)
@@ -138,14 +145,17 @@ class Scope(ToldLoop):
             url=url,
         )
         self._layers: Layers | None = None
+        self._assumed = value_coef is None  # c₁, which nobody has told
         self._count = self._passed = 0  # of minibatches in this update, and of the samples in them
         self._tells = (False,) * len(MAY_BE_TOLD)  # which of them minibatches bring
         self._ordered = False  # whether `samples` is known to be in the rollout's order
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
-        self._empty = self._empty_said = False  # the minibatch at hand has no samples; that there are such ones
+        self._empty = self._empty_said = False  # the minibatch at hand is left out; that there are empty ones
         self._open = False  # an update that has begun has not ended
         self._began = 0.0
+        self._places = torch.arange(0)  # of the rollout's samples
+        self._refused: Misshapen | None = None  # what is wrong in this update, to be raised where it ends
 
     @property
     def has_gradient(self) -> bool:
@@ -178,7 +188,7 @@ class Scope(ToldLoop):
     def gradient(self, norm: Any) -> None:
         """The gradient of the minibatch is there: its norm, before it is cut off. May be left out."""
         update = self._update
-        if update is not None and self._count and not self._empty:
+        if update is not None and self._open and self._count and not self._empty:
             update.gradient_norms[self._count - 1] = norm_of(norm)
             self._at(PhaseKind.GRADIENT)
 
@@ -281,8 +291,13 @@ class Scope(ToldLoop):
             self._begun = False
             self._updated(stopped_by_kl=False)
         self.begins()
-        self._facts = with_rollout(self._facts, layout, moved)
-        self._collected(hand_over)
+        before, self._facts = self._facts, with_rollout(self._facts, layout, moved)
+        try:
+            self._collected(hand_over)
+        except Misshapen:
+            self._facts = before
+            raise
+        self._assumed = self._assumed and moved.get("value_coef") is None
 
     @guarded
     def _collected(self, hand_over: Callable[[], Handed]) -> None:
@@ -290,7 +305,7 @@ class Scope(ToldLoop):
         rollout, batch = found.rollout, found.batch
         self._judging.hears(found, first=not self._index)
         self._asks_while_it_can()
-        if not self._index:
+        if not self._index:  # from here on nothing is refused
             seen = rollout.observations.shape[2:]
             self.observation = f"arrays of shape {seen}" if rollout.observations.shape[-1] else "not told"
         if rollout.text is not None and self.abilities.text is None:
@@ -311,6 +326,9 @@ class Scope(ToldLoop):
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
         self._count, self._passed, self._open = 0, 0, True
         self._losses_told.clear()
+        self._refused = None
+        if len(self._places) != len(batch.values):
+            self._places = torch.arange(len(batch.values))
         self.watcher.reached(Phase(PhaseKind.ADVANTAGES, self._update))
 
     @guarded
@@ -353,8 +371,8 @@ class Scope(ToldLoop):
             ValueError: as in `rollout`; so where what is told is, by the rollout's numbers, that of other samples.
         """
         update = self._update
-        if update is None or update.batch is None:
-            raise Misshapen(ROLLOUT_FIRST)
+        if update is None or update.batch is None or not self._open:
+            raise Misshapen(ROLLOUT_FIRST if update is None else UPDATE_LAST)
         told = (
             values is not None,
             entropy is not None,
@@ -362,24 +380,35 @@ class Scope(ToldLoop):
             returns is not None,
             penalty is not None,
         )
-        if told != self._tells:
-            if self._count:
-                raise not_alike(told, self._tells)
-            self._tells = told
+        if told != self._tells and self._count:
+            raise not_alike(told, self._tells)
         count, alike, which = update.batch.values.shape[0], None, None
         if self._index > 1 and old_log_prob is None and returns is None and penalty is None:
-            alike = copied(samples, log_prob, advantages, values, entropy)
+            alike = copied(samples, log_prob, advantages, values, entropy, self._places)
         if alike is None:
             which = places_of(samples, count)
+        now, found = 1 + self._passed // count if epoch is None else epoch_of(epoch), None
+        if which is not None and len(which):
+            columns = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
+            found = noted(now, which, **columns, old_log_prob=old_log_prob, returns=returns, penalty=penalty)
+        if loss is policy_loss is value_loss is None:
+            losses = NOTHING
+        else:
+            own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
+            losses = {name: number_of(one, name) for name, one in own.items() if one is not None}
+        norm = None if gradient_norm is None else norm_of(gradient_norm)
         if not self._count and not self._ordered and self._index <= LOOKED_AT:
             self._ordered = looked_at(update, samples, log_prob, advantages, old_log_prob)
-        self._step_done()
-        self._empty = which is not None and not len(which)
+
+        self._step_done()  # from here on nothing is refused: who is told what is wrong may tell it once more
+        self._tells, self._empty = told, alike is None and found is None
         if self._empty:
             self._leave_out()
             return
-        number, size = self._within[1] + 1, len(samples if which is None else which)
-        now = 1 + self._passed // count if epoch is None else epoch_of(epoch)
+        if self._assumed and not self._count and values is None and update.batch.values.isnan().all():
+            self._assumed = False
+            self._facts = update.settings = replace(update.settings, value_coef=0.0)  # there is no critic
+        number, size = self._within[1] + 1, len(samples)
         self._passed += size
         if now != self._within[0]:
             if self._within[0]:
@@ -395,21 +424,16 @@ class Scope(ToldLoop):
 
         if alike is not None:
             update.passed.append(Passed(now, *alike, values is not None, entropy is not None))
-        elif which is not None:
-            columns = {"log_prob": log_prob, "advantages": advantages, "values": values, "entropy": entropy}
-            update.told.append(
-                noted(now, which, **columns, old_log_prob=old_log_prob, returns=returns, penalty=penalty)
-            )
+        elif found is not None:
+            if update.passed:
+                self._leave_out_others(update)
+            update.told.append(found)
         self._count += 1
         update.size = max(size, update.size)
         update.known |= leaks_in(advantages, old_log_prob, returns)
-        if loss is policy_loss is value_loss is None:
-            self._losses_told.append(NOTHING)
-        else:
-            own = {"loss": loss, "policy_loss": policy_loss, "value_loss": value_loss}
-            self._losses_told.append({name: number_of(one, name) for name, one in own.items() if one is not None})
-        if gradient_norm is not None:
-            update.gradient_norms[self._count - 1] = norm_of(gradient_norm)
+        self._losses_told.append(losses)
+        if norm is not None:
+            update.gradient_norms[self._count - 1] = norm
         self._stepped = False
         self._at(PhaseKind.LOSS)
 
@@ -419,12 +443,25 @@ class Scope(ToldLoop):
             self._empty_said = True
             say(EMPTY)
 
+    def _leave_out_others(self, update: PassingUpdate) -> None:
+        """Minibatches of samples that the rollout has not count for nothing, and the update's end says so."""
+        wrong = update.of_others()
+        if wrong:
+            self._refused = self._refused or next(iter(wrong.values()))
+            self._empty = self._empty or self._count - 1 in wrong
+            update.leave_out(wrong)
+            self._losses_told[:] = [one for place, one in enumerate(self._losses_told) if place not in wrong]
+            self._count -= len(wrong)
+
     def update(self, *, stopped_by_kl: bool = False) -> bool:
         """The update is done. False: somebody has ended the run on the page; what follows is for the loop to say.
 
         Said once more for the same rollout it changes nothing.
 
         Where several processes train together each has to call it: they compare what they have, and stop together.
+
+        Raises:
+            ValueError: something that was told of this update shows only now not to fit; the rest of it is shown.
         """
         going_on = self._watcher is None or not self._watcher.stopping
         update = self._update if self._open else None
@@ -451,11 +488,15 @@ class Scope(ToldLoop):
         if self._within[0]:
             self._at(PhaseKind.EPOCH)
         update.seconds_optimise = time.perf_counter() - self._began
+        if update.passed:
+            self._leave_out_others(update)
         if update.batch is not None and self.abilities.judge is not None:
             with contextlib.suppress(Exception):  # what needs it is missing then
                 update.batch.told_after = self.abilities.judge(update.batch)
             self._asks_while_it_can()
         self.watcher.reached(Phase(PhaseKind.UPDATE, update, *self._within))
+        if self._refused is not None:
+            raise self._refused
 
     def close(self) -> None:
         """The run is over: what is owed is sent. Done by itself where the process ends."""
@@ -478,6 +519,8 @@ class Scope(ToldLoop):
         watcher, update = self._watcher, self._update
         if watcher is not None and update is not None and time.perf_counter() >= watcher.next_look:
             update.seconds_optimise = time.perf_counter() - self._began
+            if update.passed:
+                self._leave_out_others(update)
             watcher.reached(Phase(kind, update, *self._within))
 
     def _step_done(self) -> None:
