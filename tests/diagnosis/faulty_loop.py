@@ -229,6 +229,7 @@ class FaultyLoop:
             if self.fault == "written over":
                 kept["seen"] = kept["seen"][-1].expand(M, N, 3).clone()
             untold = self.fault == "ends untold"
+            told = torch.zeros_like(kept["cut"]) if self.fault == "ends unnoticed" else kept["cut"]
             self.scope.rollout(
                 actions=kept["actions"],
                 rewards=kept["rewards"],
@@ -236,8 +237,8 @@ class FaultyLoop:
                 values=kept["values"],
                 advantages=advantages,
                 returns=targets,
-                dones=None if untold else kept["cut"],
-                truncated=None if untold else kept["cut"] & (not self.ending),
+                dones=None if untold else told,
+                truncated=None if untold else told & (not self.ending),
                 observations=kept["seen"],
                 outputs=kept["outputs"],
                 learning_rate=self.adam.param_groups[0]["lr"],

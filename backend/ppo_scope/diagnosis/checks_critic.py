@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ppo_scope.diagnosis.judging import (
+    ENDS_UNTOLD,
     FEW_STEPS,
     MANY_STEPS,
     Check,
@@ -15,6 +16,7 @@ from ppo_scope.diagnosis.judging import (
     after,
     at_least,
     at_most,
+    ends_untold,
     last,
     latest,
     percent,
@@ -57,8 +59,8 @@ def _useless_critic(rows: list[Row]) -> Verdict:
     errors, explained = latest(rows, "critic_error_share", 10), latest(rows, "explained_variance", 10)
     if not errors or not explained:
         return after(10)
-    if not last(rows, "returns_differ") and last(rows, "value_coef") != 0:
-        return Unknown("episodes do not differ yet: there is nothing to predict")
+    if last(rows, "value_coef") != 0 and (nothing := _nothing_to_predict(rows)) is not None:
+        return nothing
     if _mean(errors) < NEGLIGIBLE:
         return None
     if (early := too_early(rows, FEW_STEPS, SAMPLES)) is not None:
@@ -88,6 +90,13 @@ def _useless_critic(rows: list[Row]) -> Verdict:
     if last(rows, "value_coef") >= SMALL and (early := too_early(rows, MANY_STEPS, SAMPLES)) is not None:
         return early
     return _because(rows, summary.replace("-", "−"), errors, apart=amiss and mean > DEAD, blind=bool(blind))
+
+
+def _nothing_to_predict(rows: list[Row]) -> Unknown | None:
+    if ends_untold(rows):
+        return None if last(rows, "reward_high") > last(rows, "reward_low") else ENDS_UNTOLD
+    differ = last(rows, "returns_differ")
+    return None if differ else Unknown("episodes do not differ yet: there is nothing to predict")
 
 
 def _blind(rows: list[Row]) -> str:

@@ -200,6 +200,7 @@ CAUSES: tuple[Check, ...] = (
         _no_signal,
         "Episodes return different amounts",
         ("no_advantage", "entropy_collapse", "starved_policy", "still_policy", "uniform_policy", "useless_critic"),
+        of_episodes=True,
     ),
     Check(
         "rare_signal",
@@ -216,6 +217,7 @@ CAUSES: tuple[Check, ...] = (
         _rare_signal,
         "What pays is met often enough",
         ("no_advantage", "uniform_policy", "useless_critic"),
+        of_episodes=True,
     ),
     Check(
         "wild_observations",

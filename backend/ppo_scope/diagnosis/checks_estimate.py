@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last, latest
+from ppo_scope.diagnosis.judging import (
+    ENDS_UNTOLD,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    ends_untold,
+    last,
+    latest,
+)
 
 ENOUGH = 4
 """Steps of a kind, from which on all of them are no chance."""
@@ -13,6 +23,8 @@ AS_IT_IS = 0.02
 
 
 def _wrong_advantages(rows: list[Row]) -> Verdict:
+    if ends_untold(rows):  # to what heeds them, a step at which one is may look like any mistake
+        return _stretched(rows) or ENDS_UNTOLD
     divided = latest(rows, "normalised_by", 3)
     if divided and all(abs(one - 1) > AS_IT_IS for one in divided):
         return Found(

@@ -33,7 +33,7 @@ def _no_end(rows: list[Row]) -> Verdict:
     if limit > 0:
         return Found(
             f"{summary}. By its name Gymnasium cuts this environment's episodes after {limit:,.0f}.",
-            "Episodes do end, and the loop does not notice, or does not tell: Â runs on over each reset, into an "
+            "Episodes do end, and the loop does not notice, or tells of others: Â runs on over each reset, into an "
             "episode that what was done did not lead to.",
             "Let an episode end where it is terminated or truncated, and hand both over (`dones` of a Scope).",
             severity="warning",
@@ -116,6 +116,7 @@ NO_END = Check(
     _no_end,
     "Episodes end",
     ("endless_return",),
+    of_episodes=True,
 )
 ENDLESS = Check(
     "endless_return",
@@ -132,6 +133,7 @@ ENDLESS = Check(
     _endless,
     "What episodes return has a bound",
     ("wild_rewards", "useless_critic", "return_fell"),
+    of_episodes=True,
 )
 OTHER_REWARDS = Check(
     "other_rewards",
@@ -149,4 +151,5 @@ OTHER_REWARDS = Check(
     _other_rewards,
     "What is trained on goes the way of the return",
     ("return_fell",),
+    of_episodes=True,
 )

@@ -86,4 +86,5 @@ FELL = Check(
     _fell,
     "What was gained is kept",
     before=True,
+    of_episodes=True,
 )
