@@ -72,6 +72,8 @@ class FaultyLoop:
 
     `env`: the name that the loop gives of its world.
 
+    `value_coef`, `entropy_coef`: c₁ and c₂ of its loss, as it tells them.
+
     `cuts_off`: by how much δ of each rollout's cut steps is off what it should be, in the mean.
     """
 
@@ -91,11 +93,13 @@ class FaultyLoop:
         rate=3e-3,
         critic=1,
         spoilt=0.0,
+        value_coef=0.5,
+        entropy_coef=0.0,
     ):
         torch.manual_seed(0)
         self.fault, self.continuous, self.masked, self.ending = fault, continuous, masked, ending
         self.epochs, self.minibatches, self.spoilt = epochs, minibatches, spoilt
-        self.paid_ahead = paid_ahead
+        self.paid_ahead, self.value_coef, self.entropy_coef = paid_ahead, value_coef, entropy_coef
         width = 2 if continuous else ACTIONS
         middle = nn.Dropout(0.3) if fault == "dropout" else nn.Identity()
         self.policy = nn.Sequential(nn.Linear(3, 32), nn.Tanh(), middle, nn.Linear(32, width))
@@ -110,8 +114,8 @@ class FaultyLoop:
         self.scope = ppo_scope.Scope(
             env=env or f"with the fault {fault}",
             clip_range=CLIP,
-            value_coef=0.5,
-            entropy_coef=0.0,
+            value_coef=value_coef,
+            entropy_coef=entropy_coef,
             discount=DISCOUNT,
             gae_lambda=LAMBDA,
             epochs=epochs,
@@ -270,7 +274,7 @@ class FaultyLoop:
         value_loss = (values - targets).square().mean()
         if self.fault == "half":
             value_loss = value_loss / 2
-        loss = policy_loss + 0.5 * value_loss
+        loss = policy_loss + self.value_coef * value_loss - self.entropy_coef * entropy.mean()
         self.scope.minibatch(
             samples=samples,
             log_prob=log_prob,

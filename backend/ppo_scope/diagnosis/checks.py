@@ -16,7 +16,7 @@ from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
 from ppo_scope.diagnosis.checks_goal import ENDLESS, NO_END, OTHER_REWARDS
 from ppo_scope.diagnosis.checks_leash import LEASHES
 from ppo_scope.diagnosis.checks_loop import NO_ADVANTAGE, NOT_FINITE_SAMPLES, ORDER
-from ppo_scope.diagnosis.checks_loss import LOSS
+from ppo_scope.diagnosis.checks_loss import LOSS, SIGNS
 from ppo_scope.diagnosis.checks_optimizer import FORGETS, SPENT
 from ppo_scope.diagnosis.checks_outputs import DOUBLE_SOFTMAX
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
@@ -37,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     BOOTSTRAP,
     AS_ENDS,
     RESETS,
+    SIGNS,
     LOSS,
     ANEW,
     OTHER_ADVANTAGES,
