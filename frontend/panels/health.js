@@ -322,13 +322,21 @@ function tableOf(state, checks) {
   ];
 }
 
+/** What follows from others is listed as well, and counted by itself. @param {{ followers: number }[]} warnings */
+function hindrancesInWords(warnings) {
+  const more = warnings.reduce((sum, { followers }) => sum + followers, 0);
+  const one = warnings.length === 1;
+  const follow = more ? `; ${more} more ${more === 1 ? "follows" : "follow"} from ${one ? "it" : "them"}` : "";
+  return `${one ? "One thing keeps" : `${warnings.length} things keep`} this run from learning well${follow}.`;
+}
+
 /** @param {Finding[]} findings @param {number} waiting how many checks cannot tell yet */
 function verdictOf(findings, waiting) {
-  const of = (/** @type {string} */ severity) => causes(findings).filter((finding) => finding.severity === severity).length;
+  const of = (/** @type {string} */ severity) => causes(findings).filter((finding) => finding.severity === severity);
   const [errors, warnings, notes] = [of("error"), of("warning"), of("note")];
-  if (errors) return "Something is wrong: do not trust what this run does now.";
-  if (warnings) return warnings === 1 ? "One thing keeps this run from learning well." : `${warnings} things keep this run from learning well.`;
-  if (notes) return "Nothing wrong; something worth knowing.";
+  if (errors.length) return "Something is wrong: do not trust what this run does now.";
+  if (warnings.length) return hindrancesInWords(warnings);
+  if (notes.length) return "Nothing wrong; something worth knowing.";
   return waiting
     ? `Nothing wrong was found so far; ${waiting === 1 ? "one check" : `${waiting} checks`} cannot tell yet.`
     : "Nothing wrong was found.";

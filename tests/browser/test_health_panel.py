@@ -184,7 +184,7 @@ def test_what_follows_from_a_finding_stands_below_it(server, page):
     dashboard.step("updates", update="10").step("updates", update="20")
     until(lambda: findings(dashboard), lambda found: {"still_policy", "uniform_policy"} <= found)
     panel = dashboard.panel("Health")
-    assert "One thing keeps this run from learning well." in panel.inner_text()
+    assert "One thing keeps this run from learning well; " in panel.inner_text()
     assert "follows from “The policy does not move”" in panel.inner_text()
     assert (
         page.get_by_role("button", name="1 finding").or_(page.get_by_role("button", name="The policy does not")).count()
@@ -193,6 +193,25 @@ def test_what_follows_from_a_finding_stands_below_it(server, page):
     assert slider.is_hidden(), "it is among those that are folded away"
     panel.get_by_role("button", name="Go to Gradient norm limit").first.click()
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Gradient norm limit"
+
+
+@pytest.mark.parametrize(
+    ("following", "words", "badge"),
+    [
+        (["kl_spike", None], "2 things keep this run from learning well; 1 more follows from them.", "2 causes"),
+        ([None, None], "3 things keep this run from learning well.", "3 findings"),
+        (["kl_spike", "kl_spike"], "One thing keeps this run from learning well; 2 more follow from it.", "KL spike"),
+    ],
+)
+def test_what_is_counted_is_what_is_listed(stage, following, words, badge):
+    """What follows from another finding is a line of the list too, and no cause of its own."""
+    others = [{**COLLAPSE, "name": name} for name in ("entropy_collapse", "useless_critic")]
+    below = [{**one, "explained_by": cause} for one, cause in zip(others, following, strict=True)]
+    played = stage(findings=[PASSED, *below], history=[], unknown={})
+    panel = shown(played.dashboard)
+    until(panel.locator(".verdict").inner_text, lambda text: text == words)
+    assert panel.get_by_role("list", name="Findings").get_by_role("listitem").count() == 3
+    until(lambda: played.dashboard.page.get_by_role("button", name=badge).count())
 
 
 def test_a_remedy_that_is_not_to_be_had_from_outside_says_so(stage):
