@@ -51,6 +51,8 @@ ALIKE = (
     "Until then its gradient points one way in every state, and what it drives layers to tells states apart no more: "
     "the policy's too, where it shares them."
 )
+SEEN = 1e-3
+"""Less of it is nothing."""
 DEAD = 0.1
 """Explained variance up to which a saturated critic counts as one that does not learn."""
 
@@ -110,10 +112,14 @@ def _blind(rows: list[Row]) -> str:
     if not explained or not fitness or max(explained) > NOTHING or max(fitness) > -0.5 or not taken >= BLIND_STEPS:
         return ""
     return (
-        f"In each of {BLIND_UPDATES} updates the critic has explained {at_most(max(max(explained), 0.0))} of the "
-        f"variance or less, and its squared error was {rounded_down(1 - max(fitness)):g} times that of a constant or "
-        "more."
+        f"In each of {BLIND_UPDATES} updates the critic has explained {_most_of(max(explained))} of the variance of "
+        f"V_targ, and its squared error was at least {rounded_down(1 - max(fitness)):g} times that of the best "
+        "constant."
     )
+
+
+def _most_of(share: float) -> str:
+    return f"at most {at_most(share)}" if share >= SEEN else "nothing"
 
 
 def _on_its_way(errors: list[float]) -> Unknown:
