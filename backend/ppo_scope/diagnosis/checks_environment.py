@@ -43,7 +43,10 @@ def _no_signal(rows: list[Row]) -> Verdict:
     if episodes < 20:
         return Unknown("takes 20 episodes to tell")
     returned = f"{last(rows, 'episodic_return_mean'):,.6g}".replace("-", "−")
-    return Found(f"Every episode so far has returned the same, {returned}: there is nothing to learn from yet.")
+    return Found(
+        f"The latest {episodes:.0f} episodes have all returned the same, {returned}: there is nothing to learn from "
+        "in them."
+    )
 
 
 def _rare_signal(rows: list[Row]) -> Verdict:
@@ -190,7 +193,8 @@ CAUSES: tuple[Check, ...] = (
         "no_signal",
         "No reward signal yet",
         "note",
-        "20 episodes or more have ended, and all of the run returned the same",
+        "20 episodes or more have ended, and those that were looked at, the latest 100 after each update, all returned "
+        "the same",
         "Nothing that was tried has made a difference: what pays has not been found yet, or the environment pays the "
         "same whatever is done. All advantages come from the critic's own errors.",
         "Where reward is rare: more environments, a higher c₂, patience, or a reward for the way there. Where it "
