@@ -200,6 +200,8 @@ class FaultyLoop:
             goes_on = torch.ones_like(goes_on)
         elif self.fault == "late ends":
             goes_on = torch.cat([torch.ones(1, N), goes_on[:-1]])
+        elif self.fault == "early ends":
+            goes_on = torch.cat([goes_on[1:], torch.ones(1, N)])
         elif self.fault == "last by zero":
             following[-1] = 0
         ends = 1 if self.fault == "value after the end" else goes_on

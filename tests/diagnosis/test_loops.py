@@ -197,7 +197,8 @@ def test_probabilities_that_are_taken_for_logits_are_found(fault, updates, words
 
 ADVANTAGES = [
     ("no ends", "error", "went on into the next one"),
-    ("late ends", "error", "the sum stops"),
+    ("late ends", "error", "at the first step of each of the next ones the sum stops"),
+    ("early ends", "error", "at the step before each end the sum stops"),
     ("value after the end", "error", "V of the state after the end"),
     ("last by zero", "warning", "rollouts of environments"),
     ("scaled targets", "warning", "·(Â + V)"),
