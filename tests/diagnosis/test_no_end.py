@@ -81,6 +81,16 @@ def test_a_critic_is_judged_without_ends_where_rewards_differ():
     assert "do not differ yet" in check.look([{**NO_ENDS_SEEN, **BLIND, "reward_high": 1.0}] * 20).why
 
 
+def test_a_loop_whose_episodes_have_not_ended_is_not_said_to_keep_something_for_itself():
+    """It tells all that it has: what is missing are the episodes."""
+    unknown = FaultyLoop("ends unnoticed").train(22).health.unknown()
+    for name, why in (
+        ("return_fell", "takes two stretches of 20 episodes"),
+        ("rare_signal", "no episode has ended yet"),
+    ):
+        assert unknown[name]["why"].startswith(why) and not unknown[name]["applies"]
+
+
 def verdicts(steps, *, rollout=128, episode=0, end=0, paid=(0.0, 1.0), **known):
     """What is said after each rollout of so many steps, of two environments. They end all at once: every `episode`
     steps, where that is given, up to step `end`."""

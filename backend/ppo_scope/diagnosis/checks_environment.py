@@ -7,6 +7,7 @@ import math
 from ppo_scope.diagnosis.checks_clip import RUNAWAY
 from ppo_scope.diagnosis.judging import (
     LARGE_OBSERVATIONS,
+    LONG_ENOUGH,
     OF_RATIO,
     SMALL_OBSERVATIONS,
     UNEVEN,
@@ -52,7 +53,8 @@ def _no_signal(rows: list[Row]) -> Verdict:
 def _rare_signal(rows: list[Row]) -> Verdict:
     shares, usual = latest(rows, "return_usual_share", RARE_FOR), latest(rows, "return_usual", RARE_FOR)
     if not shares or not usual:
-        return after(RARE_FOR)
+        none = Unknown("no episode has ended yet", applies=len(rows) < LONG_ENOUGH)
+        return after(RARE_FOR) if last(rows, "episodes") > 0 else none
     if not last(rows, "returns_differ"):
         return Unknown("no episode has returned another amount yet")
     worst = min(usual) == max(usual) == last(rows, "return_worst") < last(rows, "return_best")
