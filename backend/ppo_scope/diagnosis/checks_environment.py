@@ -92,6 +92,8 @@ def _wild_observations(rows: list[Row]) -> Verdict:
     sizes, spreads = latest(rows, "observation_size", 3), latest(rows, "observation_spread", 3)
     if not sizes:
         return after(3)
+    if (cut := _held_at_a_bound(rows)) is not None:
+        return cut
     if min(sizes) > LARGE_OBSERVATIONS:
         return Found(f"The networks see numbers of about {sizes[-1]:,.0f}, which vary by {spreads[-1]:,.3g}.")
     if 0 < max(spreads) < SMALL_OBSERVATIONS:
@@ -113,6 +115,24 @@ def _wild_observations(rows: list[Row]) -> Verdict:
             severity="note",
         )
     return None
+
+
+def _held_at_a_bound(rows: list[Row]) -> Found | None:
+    """Where a normaliser whose statistics stand still cuts off most of what some parts of an observation say."""
+    bound, parts = last(rows, "normaliser_bound"), latest(rows, "observation_parts_at_largest", 3)
+    held = [math.isclose(one, bound, rel_tol=1e-5) for one in latest(rows, "observation_largest", 3)]
+    if not held or not all(held) or not parts or not min(parts):
+        return None
+    which = f"{parts[-1]:.0f} of {last(rows, 'observation_parts'):.0f} parts of what the networks see"
+    return Found(
+        f"{which} stand at the bound of ±{bound:g} in most samples: VecNormalize cuts observations off there, and its "
+        "statistics stand still.",
+        "The statistics that VecNormalize divides by are not those of these observations. With training=False from the "
+        "start they are a mean of 0 and a variance of 1, which normalise nothing, and all that is beyond the bound "
+        "looks the same.",
+        "Let the statistics move while the policy is trained (training=True, a new run). Hold still only those that "
+        "were learned, with VecNormalize.load.",
+    )
 
 
 def _action_reach(rows: list[Row]) -> Verdict:
@@ -229,7 +249,8 @@ CAUSES: tuple[Check, ...] = (
         "wild_observations",
         "Observations of a wild scale",
         "warning",
-        "what the networks see is above 100 in size, or varies by less than 0.003, for 3 updates; a note where one "
+        "what the networks see is above 100 in size, or varies by less than 0.003, for 3 updates, or a part of it is "
+        "where VecNormalize cuts off in most samples, while its statistics stand still; a note where one "
         f"part of it varies {UNEVEN:,.0f} times as much as another",
         "Layers begin with weights for inputs of about 1. Far larger ones push every unit into its flat part, whose "
         "slope is next to nothing, and differences beside a large constant are lost.",
