@@ -59,6 +59,7 @@ const MEASURES = {
   least_probability: ["moved so that those of a state sum up to 1, the lowest is", (value) => `${number(value)}; a probability would not be below 0`],
   memory_before: ["before this update it remembered gradients of", (value) => counted(value, "array of weights", "arrays of weights")],
   paid_episodes: ["in", (value) => `the latest ${counted(value, "episode", "episodes")}`],
+  share_of_ends: ["in this update", (value) => `${percent(value)} of the steps ended one`],
   steps_without_end: ["without an end", (value) => `${number(value)} steps`],
   discount: ["γ", (value) => number(value)],
   values_held: ["held back", (value) => percent(value, 0)],
