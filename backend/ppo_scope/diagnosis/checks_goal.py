@@ -45,7 +45,7 @@ def _short(rows: list[Row]) -> Verdict:
     are_cut = min(cuts) >= SHORT
     how = "cut" if are_cut else "ended"
     summary = (
-        f"For {FOR} updates {at_least(min(cuts if are_cut else shares))} of the steps or more have {how} an episode: "
+        f"For {FOR} updates at least {at_least(min(cuts if are_cut else shares))} of the steps have {how} an episode: "
         f"hardly one goes on after its first step. Earlier there were episodes of up to {longest:,.0f} steps."
     )
     since = int(rows[-FOR]["update"])
