@@ -37,7 +37,8 @@ does, and then it is a note: with GAE's λ below 1 such a run may learn all the 
 
 **No end** is a note by itself: of a task that goes on by its nature, or where staying pays, it is how it should be.
 It is a warning where every step costs the same, so that the end is all there is to find, and where the environment is
-known to cut its episodes. A game may take ten thousand steps, so nothing is said before.
+known to cut its episodes. A game may take ten thousand steps, so nothing is said before. Of a `Scope` that is handed
+neither `dones` nor `truncated` no check speaks that looks at ends, or at what episodes return.
 
 **γ that looks ahead too little** is not told: γ = 0.5 costs Acrobot and MountainCar most of what they learn, and
 CartPole nothing, and no number of a rollout says beforehand which it will be. **λ = 0** is not told either.

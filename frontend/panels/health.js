@@ -12,6 +12,9 @@ import { insteadInWords, unkeptInWords } from "../state/unkept.js";
 /** @import { Check, Finding, Panel, PanelContext, PanelView, Spell, State } from "../types.js" */
 /** @import { Table } from "../draw/tables.js" */
 
+/** Of what cut episodes show, where none of this update does. */
+const SEEN_EARLIER = "in earlier updates; in this one no cut episode shows it: none was cut, or V hardly differs there";
+
 /** How the numbers that the checks look at are written. @type {Record<string, [string, (value: number | null | undefined) => string]>} */
 const MEASURES = {
   kl_k3: ["KL (k3)", (value) => number(value)],
@@ -19,10 +22,10 @@ const MEASURES = {
   smallest_deviation: ["smallest σ", (value) => number(value)],
   choice_entropy: ["entropy", (value) => number(value, 2)],
   largest_deviation: ["largest σ", (value) => number(value)],
-  deviation_of_range: ["of its range", (value) => percent(value, 0)],
+  deviation_of_range: ["which is", (value) => `${percent(value, 0)} of the range's width`],
   critic_error_share: ["V off V_targ by", (value) => percent(value, 0)],
-  policy_step_share: ["steps of the policy keep", (value) => `${percent(value, 0)} of their length`],
-  policy_pace: ["its weights go", (value) => `${percent(value, 0)} of α·√n`],
+  policy_step_share: ["beside Adam's ε its steps keep", (value) => `${percent(value, 0)} of their length`],
+  policy_pace: ["its weights have moved by", (value) => `${percent(value, 0)} of α·√n, where n steps by noise alone come to about 100 %`],
   target_size: ["V_targ about", (value) => number(value)],
   observation_size: ["observations about", (value) => number(value)],
   observation_spread: ["which vary by", (value) => number(value)],
@@ -34,38 +37,46 @@ const MEASURES = {
   return_usual_share: ["return the same", (value) => percent(value, 0)],
   bonus_pull: ["its gradient is", (value) => `${percent(value, 0)} of L_PG's`],
   explained_variance: ["explained variance", explained],
-  gradient_clip_factor: ["factor of the norm limit", (value) => figure(value, 3)],
+  gradient_clip_factor: ["gradients are multiplied by", (value) => `${figure(value, 3)} in the mean`],
   first_ratio_error: ["|r − 1| at first", (value) => number(value, 2)],
   steps_taken: ["minibatches of the update", (value) => number(value)],
   far_out_share: ["r > 3 with Â < 0 is", (value) => `${percent(value, 0)} of the policy loss`],
   not_finite_share: ["not finite", (value) => percent(value, 0)],
   clip_fraction: ["clip fraction", (value) => percent(value)],
   observations_counted: ["statistics know", (value) => `${number(value)} observations`],
-  losses_told: ["losses told", (value) => number(value)],
+  value_coef: ["c₁", (value) => number(value)],
+  entropy_coef: ["c₂", (value) => number(value)],
+  losses_told: ["compared", (value) => `${value === 3 ? "" : `${number(value)} of `}L, L_PG and L_VF, as the loop tells them`],
   used_like_own: ["correlation", (value) => fixed(value, 2)],
   policy_stands: ["the policy has moved", (value) => (value ? "no" : "yes")],
   gradient_kept: ["set to 0", (value) => (value ? "no" : "yes")],
   log_probs_anew: ["computed anew", (value) => (value ? "yes" : "no")],
   same_minibatches: ["drawn anew", (value) => (value ? "no" : "yes")],
-  empty_rows: ["rows without one", (value) => number(value)],
-  cut_episodes: ["cut in the update", (value) => number(value)],
+  empty_rows: ["Â is 0 at every step of", (value) => counted(value, "environment or sequence", "environments or sequences")],
+  cut_episodes: ["seen", (value) => (value ? `in this update at ${counted(value, "cut episode", "cut episodes")}` : SEEN_EARLIER)],
   saturation: ["most saturated layer", (value) => percent(value, 0)],
-  reset_steps: ["in the update", (value) => number(value)],
-  least_probability: ["the least of them, as a probability, would be", (value) => number(value)],
-  memory_before: ["arrays remembered", (value) => number(value)],
-  paid_episodes: ["episodes held against it", (value) => number(value)],
+  reset_steps: ["in this update", (value) => counted(value, "step of a reset", "steps of a reset")],
+  least_probability: ["moved so that those of a state sum up to 1, the lowest is", (value) => `${number(value)}; a probability would not be below 0`],
+  memory_before: ["before this update it remembered gradients of", (value) => counted(value, "array of weights", "arrays of weights")],
+  paid_episodes: ["in", (value) => `the latest ${counted(value, "episode", "episodes")}`],
+  share_of_ends: ["in this update", (value) => `${percent(value)} of the steps ended one`],
   steps_without_end: ["without an end", (value) => `${number(value)} steps`],
   discount: ["γ", (value) => number(value)],
   values_held: ["held back", (value) => percent(value, 0)],
   return_now: ["latest episodes", returned],
   return_then: ["best before", returned],
   learning_rate: ["α", (value) => number(value)],
-  ends_told: ["ends in the update", (value) => number(value)],
-  lasts_told: ["rollouts that go on", (value) => number(value)],
+  ends_told: ["seen in this update at", (value) => counted(value, "end of an episode", "ends of episodes")],
+  lasts_told: ["and at", (value) => counted(value, "episode that goes on after the rollout", "episodes that go on after the rollout")],
   advantages_with_gradient: ["Â with a gradient", (value) => (value ? "yes" : "no")],
   targets_with_gradient: ["V_targ", (value) => (value ? "yes" : "no")],
   log_probs_with_gradient: ["log π_old", (value) => (value ? "yes" : "no")],
 };
+
+/** @param {number | null | undefined} value @param {string} one @param {string} several */
+function counted(value, one, several) {
+  return `${value === 0 ? "no" : number(value)} ${value === 1 ? one : several}`;
+}
 
 /** What looks like a fault and is none. */
 const BY_DESIGN =
@@ -320,13 +331,21 @@ function tableOf(state, checks) {
   ];
 }
 
+/** What follows from others is listed as well, and counted by itself. @param {{ followers: number }[]} warnings */
+function hindrancesInWords(warnings) {
+  const more = warnings.reduce((sum, { followers }) => sum + followers, 0);
+  const one = warnings.length === 1;
+  const follow = more ? `; ${more} more ${more === 1 ? "follows" : "follow"} from ${one ? "it" : "them"}` : "";
+  return `${one ? "One thing keeps" : `${warnings.length} things keep`} this run from learning well${follow}.`;
+}
+
 /** @param {Finding[]} findings @param {number} waiting how many checks cannot tell yet */
 function verdictOf(findings, waiting) {
-  const of = (/** @type {string} */ severity) => causes(findings).filter((finding) => finding.severity === severity).length;
+  const of = (/** @type {string} */ severity) => causes(findings).filter((finding) => finding.severity === severity);
   const [errors, warnings, notes] = [of("error"), of("warning"), of("note")];
-  if (errors) return "Something is wrong: do not trust what this run does now.";
-  if (warnings) return warnings === 1 ? "One thing keeps this run from learning well." : `${warnings} things keep this run from learning well.`;
-  if (notes) return "Nothing wrong; something worth knowing.";
+  if (errors.length) return "Something is wrong: do not trust what this run does now.";
+  if (warnings.length) return hindrancesInWords(warnings);
+  if (notes.length) return "Nothing wrong; something worth knowing.";
   return waiting
     ? `Nothing wrong was found so far; ${waiting === 1 ? "one check" : `${waiting} checks`} cannot tell yet.`
     : "Nothing wrong was found.";

@@ -86,8 +86,9 @@ export function createAlarm(state, { health, focusSetting }) {
 /** Of those that explain each other, the first. @param {State} state */
 const seriousOf = (state) => causes(findingsOf(state)).filter(({ severity }) => severity !== "note");
 
-/** Never cut off: a long title stands below it. @param {Finding[]} findings */
-function textOf([first, ...others]) {
-  if (others.length) return `${others.length + 1} findings`;
+/** Never cut off: a long title stands below it. @param {ReturnType<typeof seriousOf>} serious what follows from others is not among them */
+function textOf(serious) {
+  const [first, ...others] = serious;
+  if (others.length) return `${serious.length} ${serious.some(({ followers }) => followers) ? "causes" : "findings"}`;
   return first && first.title.length > LONGEST ? "1 finding" : (first?.title ?? "");
 }

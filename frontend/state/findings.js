@@ -27,9 +27,10 @@ export function findingsOf(state) {
 const GRAVITY = ["error", "warning", "note"];
 
 /**
- * Those that follow from no other, each with the gravest severity of all that follow from it: one cause counts once.
+ * Those that follow from no other, each with the gravest severity of all that follow from it, and how many do: one cause
+ * counts once.
  *
- * @param {Finding[]} findings @returns {Finding[]}
+ * @param {Finding[]} findings @returns {(Finding & { followers: number })[]}
  */
 export function causes(findings) {
   const byName = new Map(findings.map((finding) => [finding.name, finding]));
@@ -42,7 +43,8 @@ export function causes(findings) {
     .filter((finding) => head(finding) === finding)
     .map((finding) => {
       const severities = findings.filter((other) => head(other) === finding).map(({ severity }) => severity);
-      return { ...finding, severity: severities.sort((a, b) => GRAVITY.indexOf(a) - GRAVITY.indexOf(b))[0] };
+      const [severity] = severities.sort((a, b) => GRAVITY.indexOf(a) - GRAVITY.indexOf(b));
+      return { ...finding, severity, followers: severities.length - 1 };
     });
 }
 

@@ -170,6 +170,37 @@ def test_what_an_older_recording_did_not_measure_is_not_green(stage):
     assert "Useless critic: not known yet (not measured)" in text and "The critic predicts" not in text
 
 
+EVIDENCE = {
+    "Logits go as far apart as they like": ({"least_probability": -0.537}, "the lowest is −0.537; a probability would"),
+    "The norm limit leaves the policy its steps": (
+        {"policy_pace": 0.67, "gradient_clip_factor": 0.135},
+        "moved by 67 % of α·√n, where n steps by noise alone come to about 100 %, gradients are multiplied by 0.135",
+    ),
+    "Advantages heed where episodes end": (
+        {"ends_told": 0.0, "lasts_told": 4.0},
+        "seen in this update at no ends of episodes, and at 4 episodes that go on after the rollout",
+    ),
+    "Cut episodes are bootstrapped": ({"cut_episodes": 0.0}, "seen in earlier updates; in this one no cut episode"),
+    "What is trained on goes": ({"paid_episodes": 100.0}, "in the latest 100 episodes"),
+    "Samples have advantages": ({"empty_rows": 0.0}, "Â is 0 at every step of no environments or sequences"),
+    "The loop's loss is what": ({"losses_told": 3.0}, "compared L, LPG and LVF, as the loop tells them"),
+    "The optimizer keeps": ({"memory_before": 13.0}, "it remembered gradients of 13 arrays of weights"),
+    "All samples are steps": ({"reset_steps": 0.0}, "in this update no steps of a reset"),
+}
+
+
+def test_what_was_looked_at_is_told_in_sentences(stage):
+    health = {name: value for numbers, _ in EVIDENCE.values() for name, value in numbers.items()}
+    played = stage(findings=[], history=[], unknown={}, health=health)
+    lines = until(
+        lambda: shown(played.dashboard).get_by_role("list", name="What was looked for").locator("li").all_inner_texts(),
+        lambda lines: any("−0.537" in line for line in lines),
+    )
+    for begins, (_, words) in EVIDENCE.items():
+        (line,) = (line for line in lines if begins in line)
+        assert words in " ".join(line.split())
+
+
 def test_an_update_of_one_step_is_said_to_be_so_by_design(stage):
     settings = {**snapshot(3)[0]["settings"], "epochs": 1, "minibatches": 1}
     played = stage(settings=settings, findings=[], history=[], unknown={}, health={"kl_k3": 0.0, "steps_taken": 1.0})
@@ -184,7 +215,7 @@ def test_what_follows_from_a_finding_stands_below_it(server, page):
     dashboard.step("updates", update="10").step("updates", update="20")
     until(lambda: findings(dashboard), lambda found: {"still_policy", "uniform_policy"} <= found)
     panel = dashboard.panel("Health")
-    assert "One thing keeps this run from learning well." in panel.inner_text()
+    assert "One thing keeps this run from learning well; " in panel.inner_text()
     assert "follows from “The policy does not move”" in panel.inner_text()
     assert (
         page.get_by_role("button", name="1 finding").or_(page.get_by_role("button", name="The policy does not")).count()
@@ -193,6 +224,25 @@ def test_what_follows_from_a_finding_stands_below_it(server, page):
     assert slider.is_hidden(), "it is among those that are folded away"
     panel.get_by_role("button", name="Go to Gradient norm limit").first.click()
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Gradient norm limit"
+
+
+@pytest.mark.parametrize(
+    ("following", "words", "badge"),
+    [
+        (["kl_spike", None], "2 things keep this run from learning well; 1 more follows from them.", "2 causes"),
+        ([None, None], "3 things keep this run from learning well.", "3 findings"),
+        (["kl_spike", "kl_spike"], "One thing keeps this run from learning well; 2 more follow from it.", "KL spike"),
+    ],
+)
+def test_what_is_counted_is_what_is_listed(stage, following, words, badge):
+    """What follows from another finding is a line of the list too, and no cause of its own."""
+    others = [{**COLLAPSE, "name": name} for name in ("entropy_collapse", "useless_critic")]
+    below = [{**one, "explained_by": cause} for one, cause in zip(others, following, strict=True)]
+    played = stage(findings=[PASSED, *below], history=[], unknown={})
+    panel = shown(played.dashboard)
+    until(panel.locator(".verdict").inner_text, lambda text: text == words)
+    assert panel.get_by_role("list", name="Findings").get_by_role("listitem").count() == 3
+    until(lambda: played.dashboard.page.get_by_role("button", name=badge).count())
 
 
 def test_a_remedy_that_is_not_to_be_had_from_outside_says_so(stage):

@@ -72,6 +72,8 @@ class FaultyLoop:
 
     `env`: the name that the loop gives of its world.
 
+    `value_coef`, `entropy_coef`: c₁ and c₂ of its loss, as it tells them.
+
     `cuts_off`: by how much δ of each rollout's cut steps is off what it should be, in the mean.
     """
 
@@ -91,11 +93,13 @@ class FaultyLoop:
         rate=3e-3,
         critic=1,
         spoilt=0.0,
+        value_coef=0.5,
+        entropy_coef=0.0,
     ):
         torch.manual_seed(0)
         self.fault, self.continuous, self.masked, self.ending = fault, continuous, masked, ending
         self.epochs, self.minibatches, self.spoilt = epochs, minibatches, spoilt
-        self.paid_ahead = paid_ahead
+        self.paid_ahead, self.value_coef, self.entropy_coef = paid_ahead, value_coef, entropy_coef
         width = 2 if continuous else ACTIONS
         middle = nn.Dropout(0.3) if fault == "dropout" else nn.Identity()
         self.policy = nn.Sequential(nn.Linear(3, 32), nn.Tanh(), middle, nn.Linear(32, width))
@@ -110,8 +114,8 @@ class FaultyLoop:
         self.scope = ppo_scope.Scope(
             env=env or f"with the fault {fault}",
             clip_range=CLIP,
-            value_coef=0.5,
-            entropy_coef=0.0,
+            value_coef=value_coef,
+            entropy_coef=entropy_coef,
             discount=DISCOUNT,
             gae_lambda=LAMBDA,
             epochs=epochs,
@@ -196,6 +200,8 @@ class FaultyLoop:
             goes_on = torch.ones_like(goes_on)
         elif self.fault == "late ends":
             goes_on = torch.cat([torch.ones(1, N), goes_on[:-1]])
+        elif self.fault == "early ends":
+            goes_on = torch.cat([goes_on[1:], torch.ones(1, N)])
         elif self.fault == "last by zero":
             following[-1] = 0
         ends = 1 if self.fault == "value after the end" else goes_on
@@ -229,6 +235,7 @@ class FaultyLoop:
             if self.fault == "written over":
                 kept["seen"] = kept["seen"][-1].expand(M, N, 3).clone()
             untold = self.fault == "ends untold"
+            told = torch.zeros_like(kept["cut"]) if self.fault == "ends unnoticed" else kept["cut"]
             self.scope.rollout(
                 actions=kept["actions"],
                 rewards=kept["rewards"],
@@ -236,8 +243,8 @@ class FaultyLoop:
                 values=kept["values"],
                 advantages=advantages,
                 returns=targets,
-                dones=None if untold else kept["cut"],
-                truncated=None if untold else kept["cut"] & (not self.ending),
+                dones=None if untold else told,
+                truncated=None if untold else told & (not self.ending),
                 observations=kept["seen"],
                 outputs=kept["outputs"],
                 learning_rate=self.adam.param_groups[0]["lr"],
@@ -269,7 +276,7 @@ class FaultyLoop:
         value_loss = (values - targets).square().mean()
         if self.fault == "half":
             value_loss = value_loss / 2
-        loss = policy_loss + 0.5 * value_loss
+        loss = policy_loss + self.value_coef * value_loss - self.entropy_coef * entropy.mean()
         self.scope.minibatch(
             samples=samples,
             log_prob=log_prob,

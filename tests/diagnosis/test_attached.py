@@ -110,6 +110,33 @@ def test_statistics_that_were_not_loaded_with_the_model(kept, tmp_path):
         assert row["since"] == 1 and row["severity"] == "error"
 
 
+class Large(gym.ObservationWrapper):
+    """A cart whose place and speed are told in numbers far from 0, as a price or a time would be."""
+
+    def observation(self, seen):
+        return seen + np.float32([400, 40, 0, 0])
+
+
+@pytest.mark.parametrize("how", ["held", "moving", "learned", "small"])
+def test_observations_that_a_normaliser_holds_at_its_bound_are_found(how):
+    """Only where its statistics stand still before they have seen what they are to normalise."""
+    several = make_vec_env("CartPole-v1", 4, seed=1, wrapper_class=None if how == "small" else Large)
+    normalizer = VecNormalize(several, training=how in ("moving", "learned"))
+    model = PPO("MlpPolicy", normalizer, n_steps=64, seed=3, device="cpu", n_epochs=2)
+    if how == "learned":
+        model.learn(64 * 4)
+        normalizer.training = False
+    health = health_of(model, 4)
+    found = {finding["name"]: finding for finding in health.findings()}
+    assert ("wild_observations" in found) == (how == "held")
+    why = health.unknown().get("normalisation_lost", {}).get("why", "")
+    assert ("stand still: training is False" in why) == (how != "moving")
+    if how == "held":
+        one = found["wild_observations"]
+        assert one["summary"].startswith("2 of 4 parts of what the networks see stand at the bound of ±10 in most")
+        assert "training=True" in one["remedy"] and one["setting"] is None
+
+
 class Restless(BaseFeaturesExtractor):
     """Layers before policy and critic, with something in them that does not hold still while they are trained."""
 

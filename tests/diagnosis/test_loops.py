@@ -12,6 +12,7 @@ import torch
 
 import ppo_scope
 from ppo_scope.diagnosis.checks_cut import BOOTSTRAP
+from ppo_scope.diagnosis.checks_loss import SIGNS as SIGNS_CHECK
 from tests.diagnosis.faulty_loop import FaultyLoop, Groups, Rare, evidence, said
 
 SINGLE = {"epochs": 1, "minibatches": 1}
@@ -196,7 +197,8 @@ def test_probabilities_that_are_taken_for_logits_are_found(fault, updates, words
 
 ADVANTAGES = [
     ("no ends", "error", "went on into the next one"),
-    ("late ends", "error", "the sum stops"),
+    ("late ends", "error", "at the first step of each of the next ones the sum stops"),
+    ("early ends", "error", "at the step before each end the sum stops"),
     ("value after the end", "error", "V of the state after the end"),
     ("last by zero", "warning", "rollouts of environments"),
     ("scaled targets", "warning", "·(Â + V)"),
@@ -237,6 +239,32 @@ def test_a_schedule_that_goes_on_beyond_its_end_is_found():
     loop = looped("schedule beyond its end", rate=3e-3)
     summary, cause, _ = evidence(loop, "spent_learning_rate")
     assert "below 0: −0.00" in summary and "uphill" in cause and said(loop)["spent_learning_rate"] == "error"
+
+
+SIGNS = [
+    ({"entropy_coef": -0.05}, "warning", "c₂ is −0.05, so what is minimised is L_PG + c₁·L_VF + 0.05·S.", "certain"),
+    ({"entropy_coef": -0.05, **GAUSSIAN}, "warning", "L_PG + c₁·L_VF + 0.05·S", "certain"),
+    ({"value_coef": -0.5}, "error", "c₁ is −0.5, so what is minimised is L_PG − 0.5·L_VF − c₂·S.", "driven away"),
+]
+
+
+@pytest.mark.parametrize(("options", "severity", "words", "why"), SIGNS, ids=lambda one: str(one)[:24])
+def test_a_coefficient_of_the_wrong_sign_is_found(options, severity, words, why):
+    """Its loss is what its numbers give, so it is not another one than it says."""
+    loop = looped(updates=3, **options)
+    summary, cause, remedy = evidence(loop, "wrong_sign")
+    assert words in summary and why in cause and "loss" in remedy
+    assert said(loop)["wrong_sign"] == severity and "loss_differs" not in said(loop)
+    sound = looped(updates=3, entropy_coef=0.05)
+    assert said(sound) == {}
+
+
+def test_an_entropy_that_is_told_with_a_minus_is_no_wrong_sign():
+    """Of choices, whose entropy is never below 0: −S that is added pays for staying undecided."""
+    look = SIGNS_CHECK.look
+    assert look([{"entropy_coef": -0.05, "entropy": -1.2}]) is None
+    assert look([{"entropy_coef": -0.05, "entropy": 1.2}]).severity == "warning"
+    assert look([{"entropy_coef": -0.05, "entropy": -1.2, "smallest_deviation": 0.1}]).severity == "warning"
 
 
 def test_half_a_loss_is_a_note():

@@ -9,7 +9,7 @@ import pytest
 
 from ppo_scope.diagnosis.checks import CHECKS
 from ppo_scope.diagnosis.ends import Ends
-from ppo_scope.diagnosis.judging import Found, Unknown
+from ppo_scope.diagnosis.judging import ENDS_UNTOLD, Found, Unknown
 from tests.diagnosis.faulty_loop import EPISODE, FaultyLoop, evidence, said
 from tests.diagnosis.test_health import named, run
 
@@ -34,13 +34,61 @@ def test_the_remedy_brings_episodes_that_end():
 
 
 def test_a_loop_that_keeps_ends_for_itself_is_told_so_where_its_environment_has_a_time_limit():
-    loop = FaultyLoop("ends untold", env="ppo_scope_tests/Walkers-v0").train(2)
+    loop = FaultyLoop("ends unnoticed", env="ppo_scope_tests/Walkers-v0").train(2)
     assert said(loop)["no_end"] == "warning"
     summary, cause, remedy = evidence(loop, "no_end")
     assert "for 64 steps of each of 8 environments" in summary and f"episodes after {EPISODE}" in summary
-    assert "the loop does not notice, or does not tell" in cause and "`dones`" in remedy
+    assert "the loop does not notice" in cause and "`dones`" in remedy
     assert "no_end" not in said(FaultyLoop(env="ppo_scope_tests/Walkers-v0").train(2))
-    assert "no_end" not in said(FaultyLoop("ends untold").train(2)), "nobody knows when they should end"
+    assert "no_end" not in said(FaultyLoop("ends unnoticed").train(2)), "nobody knows when they should end"
+
+
+OF_EPISODES = {"wrong_advantages", "wrong_bootstrap", "cut_as_end", "other_rewards", "no_end", "endless_return"}
+OF_EPISODES |= {"no_signal", "rare_signal", "return_fell"}
+
+
+@pytest.mark.parametrize("ending", [False, True])
+def test_a_loop_that_tells_of_no_ends_is_accused_of_nothing_that_only_ends_would_show(ending):
+    """Neither `dones` nor `truncated`: whether episodes end, where, and what they return is not known."""
+    loop = FaultyLoop("ends untold", env="ppo_scope_tests/Walkers-v0", ending=ending).train(24)
+    unknown = loop.health.unknown()
+    assert said(loop) == {} and unknown.keys() >= OF_EPISODES
+    for name in OF_EPISODES:
+        assert "does not tell where episodes end" in unknown[name]["why"] and not unknown[name]["applies"], name
+    told = FaultyLoop(env="ppo_scope_tests/Walkers-v0", ending=ending).train(24).health.unknown()
+    assert not any("where episodes end" in unknown["why"] for unknown in told.values())
+
+
+NO_ENDS_SEEN = {"discount": 1.0, "terminated_ends": 0.0, "truncated_ends": 0.0, "returns_differ": 0.0, "episodes": 0.0}
+GROWING = [{**NO_ENDS_SEEN, "target_size": 2.0 + number, "update": 1.0 + number} for number in range(20)]
+CUT_OFF = [{"ends_told": 0.0, "lasts_told": 2.0, "lasts_alone": 2.0}] * 20
+BLIND = {"critic_error_share": 0.9, "explained_variance": -1.0, "critic_fitness": -1.0, "target_size": 9.0}
+BLIND |= {"value_coef": 0.5, "samples": 512.0, "steps_taken": 16.0, "update": 70.0, "reward_low": 0.0}
+
+
+@pytest.mark.parametrize(("name", "rows"), [("endless_return", GROWING), ("wrong_advantages", CUT_OFF)])
+def test_what_looks_like_no_end_is_none_where_ends_are_not_told(name, rows):
+    (check,) = (check for check in CHECKS if check.name == name)
+    assert isinstance(check.look(rows), Found)
+    assert check.look([{**row, "ends_untold": 1.0} for row in rows]) == ENDS_UNTOLD
+
+
+def test_a_critic_is_judged_without_ends_where_rewards_differ():
+    (check,) = (check for check in CHECKS if check.name == "useless_critic")
+    untold = {**NO_ENDS_SEEN, **BLIND, "ends_untold": 1.0}
+    assert isinstance(check.look([{**untold, "reward_high": 1.0}] * 20), Found)
+    assert check.look([{**untold, "reward_high": 0.0}] * 20) == ENDS_UNTOLD
+    assert "do not differ yet" in check.look([{**NO_ENDS_SEEN, **BLIND, "reward_high": 1.0}] * 20).why
+
+
+def test_a_loop_whose_episodes_have_not_ended_is_not_said_to_keep_something_for_itself():
+    """It tells all that it has: what is missing are the episodes."""
+    unknown = FaultyLoop("ends unnoticed").train(22).health.unknown()
+    for name, why in (
+        ("return_fell", "takes two stretches of 20 episodes"),
+        ("rare_signal", "no episode has ended yet"),
+    ):
+        assert unknown[name]["why"].startswith(why) and not unknown[name]["applies"]
 
 
 def verdicts(steps, *, rollout=128, episode=0, end=0, paid=(0.0, 1.0), **known):

@@ -39,3 +39,10 @@ def test_it_takes_episodes_and_updates_and_one_that_was_paid():
     assert isinstance(CHECK.look([{**RARE, "episodes": 30.0}, *[RARE] * 9]), Unknown)
     assert isinstance(CHECK.look([{**RARE, "returns_differ": 0.0}] * 10), Unknown), "no_signal speaks of that"
     assert CHECK.look([{**RARE, "return_usual": -1.0}, *[RARE] * 9]) is None, "what is usual has changed"
+
+
+def test_what_is_said_of_episodes_that_are_alike_is_said_of_those_that_were_looked_at():
+    """An update may bring more of them than the latest 100: of the others nothing is known."""
+    (check,) = (check for check in CHECKS if check.name == "no_signal")
+    found = check.look([{"episodes": 100.0, "returns_differ": 0.0, "episodic_return_mean": -0.01}])
+    assert found.summary.startswith("The latest 100 episodes have all returned the same, −0.01:")

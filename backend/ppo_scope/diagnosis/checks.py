@@ -13,10 +13,10 @@ from ppo_scope.diagnosis.checks_critic import CRITIC, SATURATION, VALUE_CLIP
 from ppo_scope.diagnosis.checks_cut import AS_ENDS, BOOTSTRAP, RESETS
 from ppo_scope.diagnosis.checks_environment import CAUSES, FORBIDDEN
 from ppo_scope.diagnosis.checks_estimate import ADVANTAGES, LEAKS
-from ppo_scope.diagnosis.checks_goal import ENDLESS, NO_END, OTHER_REWARDS
+from ppo_scope.diagnosis.checks_goal import ENDLESS, NO_END, OTHER_REWARDS, SHORT_EPISODES
 from ppo_scope.diagnosis.checks_leash import LEASHES
 from ppo_scope.diagnosis.checks_loop import NO_ADVANTAGE, NOT_FINITE_SAMPLES, ORDER
-from ppo_scope.diagnosis.checks_loss import LOSS
+from ppo_scope.diagnosis.checks_loss import LOSS, SIGNS
 from ppo_scope.diagnosis.checks_optimizer import FORGETS, SPENT
 from ppo_scope.diagnosis.checks_outputs import DOUBLE_SOFTMAX
 from ppo_scope.diagnosis.checks_ratio import RATIO, STATISTICS
@@ -37,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     BOOTSTRAP,
     AS_ENDS,
     RESETS,
+    SIGNS,
     LOSS,
     ANEW,
     OTHER_ADVANTAGES,
@@ -46,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     ORDER,
     SPENT,
     FORGETS,
+    SHORT_EPISODES,
     OTHER_REWARDS,
     NO_END,
     ENDLESS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ppo_scope.diagnosis.judging import (
+    ENDS_UNTOLD,
     FEW_STEPS,
     MANY_STEPS,
     Check,
@@ -15,6 +16,7 @@ from ppo_scope.diagnosis.judging import (
     after,
     at_least,
     at_most,
+    ends_untold,
     last,
     latest,
     percent,
@@ -49,6 +51,8 @@ ALIKE = (
     "Until then its gradient points one way in every state, and what it drives layers to tells states apart no more: "
     "the policy's too, where it shares them."
 )
+SEEN = 1e-3
+"""Less of it is nothing."""
 DEAD = 0.1
 """Explained variance up to which a saturated critic counts as one that does not learn."""
 
@@ -57,8 +61,8 @@ def _useless_critic(rows: list[Row]) -> Verdict:
     errors, explained = latest(rows, "critic_error_share", 10), latest(rows, "explained_variance", 10)
     if not errors or not explained:
         return after(10)
-    if not last(rows, "returns_differ") and last(rows, "value_coef") != 0:
-        return Unknown("episodes do not differ yet: there is nothing to predict")
+    if last(rows, "value_coef") != 0 and (nothing := _nothing_to_predict(rows)) is not None:
+        return nothing
     if _mean(errors) < NEGLIGIBLE:
         return None
     if (early := too_early(rows, FEW_STEPS, SAMPLES)) is not None:
@@ -90,6 +94,13 @@ def _useless_critic(rows: list[Row]) -> Verdict:
     return _because(rows, summary.replace("-", "−"), errors, apart=amiss and mean > DEAD, blind=bool(blind))
 
 
+def _nothing_to_predict(rows: list[Row]) -> Unknown | None:
+    if ends_untold(rows):
+        return None if last(rows, "reward_high") > last(rows, "reward_low") else ENDS_UNTOLD
+    differ = last(rows, "returns_differ")
+    return None if differ else Unknown("episodes do not differ yet: there is nothing to predict")
+
+
 def _blind(rows: list[Row]) -> str:
     """What is said of a V that is the same in every state, and far from V_targ, although it has had its time.
 
@@ -101,10 +112,14 @@ def _blind(rows: list[Row]) -> str:
     if not explained or not fitness or max(explained) > NOTHING or max(fitness) > -0.5 or not taken >= BLIND_STEPS:
         return ""
     return (
-        f"In each of {BLIND_UPDATES} updates the critic has explained {at_most(max(max(explained), 0.0))} of the "
-        f"variance or less, and its squared error was {rounded_down(1 - max(fitness)):g} times that of a constant or "
-        "more."
+        f"In each of {BLIND_UPDATES} updates the critic has explained {_most_of(max(explained))} of the variance of "
+        f"V_targ, and its squared error was at least {rounded_down(1 - max(fitness)):g} times that of the best "
+        "constant."
     )
+
+
+def _most_of(share: float) -> str:
+    return f"at most {at_most(share)}" if share >= SEEN else "nothing"
 
 
 def _on_its_way(errors: list[float]) -> Unknown:

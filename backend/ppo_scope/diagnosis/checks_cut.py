@@ -173,6 +173,7 @@ BOOTSTRAP = Check(
     "Cut episodes are bootstrapped from their last state",
     ("useless_critic",),
     ("useless_critic",),
+    of_episodes=True,
 )
 AS_ENDS = Check(
     "cut_as_end",
@@ -190,4 +191,5 @@ AS_ENDS = Check(
     ("cut_episodes",),
     _as_ends,
     "A time limit is not taken for an end",
+    of_episodes=True,
 )

@@ -7,6 +7,7 @@ import math
 from ppo_scope.diagnosis.checks_clip import RUNAWAY
 from ppo_scope.diagnosis.judging import (
     LARGE_OBSERVATIONS,
+    LONG_ENOUGH,
     OF_RATIO,
     SMALL_OBSERVATIONS,
     UNEVEN,
@@ -43,13 +44,17 @@ def _no_signal(rows: list[Row]) -> Verdict:
     if episodes < 20:
         return Unknown("takes 20 episodes to tell")
     returned = f"{last(rows, 'episodic_return_mean'):,.6g}".replace("-", "−")
-    return Found(f"Every episode so far has returned the same, {returned}: there is nothing to learn from yet.")
+    return Found(
+        f"The latest {episodes:.0f} episodes have all returned the same, {returned}: there is nothing to learn from "
+        "in them."
+    )
 
 
 def _rare_signal(rows: list[Row]) -> Verdict:
     shares, usual = latest(rows, "return_usual_share", RARE_FOR), latest(rows, "return_usual", RARE_FOR)
     if not shares or not usual:
-        return after(RARE_FOR)
+        none = Unknown("no episode has ended yet", applies=len(rows) < LONG_ENOUGH)
+        return after(RARE_FOR) if last(rows, "episodes") > 0 else none
     if not last(rows, "returns_differ"):
         return Unknown("no episode has returned another amount yet")
     worst = min(usual) == max(usual) == last(rows, "return_worst") < last(rows, "return_best")
@@ -87,6 +92,8 @@ def _wild_observations(rows: list[Row]) -> Verdict:
     sizes, spreads = latest(rows, "observation_size", 3), latest(rows, "observation_spread", 3)
     if not sizes:
         return after(3)
+    if (cut := _held_at_a_bound(rows)) is not None:
+        return cut
     if min(sizes) > LARGE_OBSERVATIONS:
         return Found(f"The networks see numbers of about {sizes[-1]:,.0f}, which vary by {spreads[-1]:,.3g}.")
     if 0 < max(spreads) < SMALL_OBSERVATIONS:
@@ -108,6 +115,24 @@ def _wild_observations(rows: list[Row]) -> Verdict:
             severity="note",
         )
     return None
+
+
+def _held_at_a_bound(rows: list[Row]) -> Found | None:
+    """Where a normaliser whose statistics stand still cuts off most of what some parts of an observation say."""
+    bound, parts = last(rows, "normaliser_bound"), latest(rows, "observation_parts_at_largest", 3)
+    held = [math.isclose(one, bound, rel_tol=1e-5) for one in latest(rows, "observation_largest", 3)]
+    if not held or not all(held) or not parts or not min(parts):
+        return None
+    which = f"{parts[-1]:.0f} of {last(rows, 'observation_parts'):.0f} parts of what the networks see"
+    return Found(
+        f"{which} stand at the bound of ±{bound:g} in most samples: VecNormalize cuts observations off there, and its "
+        "statistics stand still.",
+        "The statistics that VecNormalize divides by are not those of these observations. With training=False from the "
+        "start they are a mean of 0 and a variance of 1, which normalise nothing, and all that is beyond the bound "
+        "looks the same.",
+        "Let the statistics move while the policy is trained (training=True, a new run). Hold still only those that "
+        "were learned, with VecNormalize.load.",
+    )
 
 
 def _action_reach(rows: list[Row]) -> Verdict:
@@ -190,7 +215,8 @@ CAUSES: tuple[Check, ...] = (
         "no_signal",
         "No reward signal yet",
         "note",
-        "20 episodes or more have ended, and all of the run returned the same",
+        "20 episodes or more have ended, and those that were looked at, the latest 100 after each update, all returned "
+        "the same",
         "Nothing that was tried has made a difference: what pays has not been found yet, or the environment pays the "
         "same whatever is done. All advantages come from the critic's own errors.",
         "Where reward is rare: more environments, a higher c₂, patience, or a reward for the way there. Where it "
@@ -200,6 +226,7 @@ CAUSES: tuple[Check, ...] = (
         _no_signal,
         "Episodes return different amounts",
         ("no_advantage", "entropy_collapse", "starved_policy", "still_policy", "uniform_policy", "useless_critic"),
+        of_episodes=True,
     ),
     Check(
         "rare_signal",
@@ -216,12 +243,14 @@ CAUSES: tuple[Check, ...] = (
         _rare_signal,
         "What pays is met often enough",
         ("no_advantage", "uniform_policy", "useless_critic"),
+        of_episodes=True,
     ),
     Check(
         "wild_observations",
         "Observations of a wild scale",
         "warning",
-        "what the networks see is above 100 in size, or varies by less than 0.003, for 3 updates; a note where one "
+        "what the networks see is above 100 in size, or varies by less than 0.003, for 3 updates, or a part of it is "
+        "where VecNormalize cuts off in most samples, while its statistics stand still; a note where one "
         f"part of it varies {UNEVEN:,.0f} times as much as another",
         "Layers begin with weights for inputs of about 1. Far larger ones push every unit into its flat part, whose "
         "slope is next to nothing, and differences beside a large constant are lost.",

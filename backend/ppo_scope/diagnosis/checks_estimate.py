@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last, latest
+from ppo_scope.diagnosis.judging import (
+    ENDS_UNTOLD,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    ends_untold,
+    last,
+    latest,
+)
 
 ENOUGH = 4
 """Steps of a kind, from which on all of them are no chance."""
@@ -12,7 +22,25 @@ AS_IT_IS = 0.02
 """Of a scale, by which it may be off 1, and of the deviation of targets, by which they may be off."""
 
 
+NONTERMINAL = "nextnonterminal of step t is 1 − (whether the episode is over after step t)."
+A_STEP_OFF = {
+    "begins": (
+        "Where an episode ends is taken a step late: at step t the sum asks whether the state of t is a first one, "
+        "which says that the episode was over after step t − 1.",
+        f"{NONTERMINAL} Of `dones` that say whether the state of t is a first one it is 1 − dones[t + 1].",
+    ),
+    "eves": (
+        "Where an episode ends is taken a step early: at step t the sum asks whether the episode is over after step "
+        "t + 1. CleanRL takes dones[t + 1], because its dones[t] says whether the state of t is a first one.",
+        f"{NONTERMINAL} Of `dones` that say whether it is over after step t it is 1 − dones[t].",
+    ),
+}
+"""(cause, remedy) where the sum stops at another step than the last, by which."""
+
+
 def _wrong_advantages(rows: list[Row]) -> Verdict:
+    if ends_untold(rows):  # to what heeds them, a step at which one is may look like any mistake
+        return _stretched(rows) or ENDS_UNTOLD
     divided = latest(rows, "normalised_by", 3)
     if divided and all(abs(one - 1) > AS_IT_IS for one in divided):
         return Found(
@@ -37,13 +65,10 @@ def _wrong_advantages(rows: list[Row]) -> Verdict:
     def ends() -> str:
         return f"Of the latest {count('ends_told'):.0f} episodes that ended by themselves, all were added up as if"
 
-    if all_of("ends_run_over", "ends_told") and all_of("begins_alone", "begins_told"):
-        return Found(
-            f"{ends()} they went on, and at the first step of each of the next ones the sum stops.",
-            "Where an episode ends is taken from the wrong step: `dones` of t, which says whether the state of t is a "
-            "first one, for that of t + 1, or the other way round.",
-            "nextnonterminal of step t is 1 − (whether the episode is over after step t).",
-        )
+    if all_of("ends_run_over", "ends_told"):
+        for steps, where in (("begins", "first step of each of the next ones"), ("eves", "step before each end")):
+            if all_of(f"{steps}_alone", f"{steps}_told"):
+                return Found(f"{ends()} they went on, and at the {where} the sum stops.", *A_STEP_OFF[steps])
     if all_of("ends_run_over", "ends_told"):
         return Found(
             f"{ends()} they went on into the next one.",
@@ -104,8 +129,9 @@ ADVANTAGES = Check(
     "Advantages are made wrongly",
     "error",
     f"GAE by the γ and λ that are told holds within episodes, and in all of {ENOUGH} or more of the latest cases the "
-    "sum runs over an end, stops a step late, or takes V after an end; a warning where it takes 0 for what follows the "
-    "rollout, or where for 3 updates V_targ is Â + V scaled and V is not, or V and an Â that was normalised before",
+    "sum runs over an end, stops a step early or late, or takes V after an end; a warning where it takes 0 for what "
+    "follows the rollout, or where for 3 updates V_targ is Â + V scaled and V is not, or V and an Â that was "
+    "normalised before",
     "Each Â is a sum over what follows in the episode. Where that is cut off at the wrong step, good and bad change "
     "places.",
     "Compare the loop's sum with δ = R + γ·V(s′) − V(s_t) at the steps around an end. metrics.md has ours.",

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ppo_scope.diagnosis.judging import LONG_ENOUGH, Check, Found, Row, Unknown, Verdict, after, last, latest, percent
+from ppo_scope.diagnosis.judging import (
+    LONG_ENOUGH,
+    Check,
+    Found,
+    Row,
+    Unknown,
+    Verdict,
+    after,
+    at_least,
+    last,
+    latest,
+    percent,
+)
 
 LOOKED_AT, CUT = 20, 4
 """Updates in which no episode ends by itself, and episodes that are cut in them."""
@@ -12,12 +24,41 @@ LONG, LONG_FOR_A_COST = 10_000, 5_000
 """Steps of each environment without an end. Hardly a game of Atari's takes so many; the latter where each costs the
 same, so that the end is all there is to find."""
 NEXT_TO_ALL = 0.99
+FOR, SHORT, LONGER = 3, 0.8, 10
+"""Updates in which so many of the steps end an episode, and steps that one had before."""
 LATER, LATE = 3, 2
 """Times the longest episode so far, and times a time limit that is known."""
 ALIKE = 0.75
 """Of two episodes the better one is the better one by both. By chance it is 0.5; of rewards that are scaled by numbers
 which move on their way it is 0.95 and more."""
 ENOUGH = 20
+
+
+def _short(rows: list[Row]) -> Verdict:
+    """A task of one step is one from its beginning; these were longer."""
+    shares, cuts = latest(rows, "share_of_ends", FOR), latest(rows, "share_of_cuts", FOR)
+    if not shares:
+        return after(FOR)
+    longest = last(rows, "longest_episode")
+    if min(shares) < SHORT or longest < LONGER:
+        return None
+    are_cut = min(cuts) >= SHORT
+    how = "cut" if are_cut else "ended"
+    summary = (
+        f"For {FOR} updates at least {at_least(min(cuts if are_cut else shares))} of the steps have {how} an episode: "
+        f"hardly one goes on after its first step. Earlier there were episodes of up to {longest:,.0f} steps."
+    )
+    since = int(rows[-FOR]["update"])
+    if not are_cut:
+        return Found(summary, since=since)
+    return Found(
+        summary,
+        "The environment cuts an episode as soon as it has begun, as if its time were up: what counts its steps is not "
+        "set back. Of each episode the policy sees one step, and V bootstraps on V.",
+        "Set back in reset() what counts the steps.",
+        severity="error",
+        since=since,
+    )
 
 
 def _no_end(rows: list[Row]) -> Verdict:
@@ -33,7 +74,7 @@ def _no_end(rows: list[Row]) -> Verdict:
     if limit > 0:
         return Found(
             f"{summary}. By its name Gymnasium cuts this environment's episodes after {limit:,.0f}.",
-            "Episodes do end, and the loop does not notice, or does not tell: Â runs on over each reset, into an "
+            "Episodes do end, and the loop does not notice, or tells of others: Â runs on over each reset, into an "
             "episode that what was done did not lead to.",
             "Let an episode end where it is terminated or truncated, and hand both over (`dones` of a Scope).",
             severity="warning",
@@ -98,6 +139,26 @@ def _other_rewards(rows: list[Row]) -> Verdict:
     )
 
 
+SHORT_EPISODES = Check(
+    "short_episodes",
+    "Episodes of one step",
+    "warning",
+    f"for {FOR} updates {SHORT:.0%} or more of all steps end an episode, of a run in which one had {LONGER} steps or "
+    "more; an error where as many cut one",
+    "Something that ends an episode is not set back in reset(), so that the next one is over as it begins. Or the "
+    "policy has found out how to end each at once, because to go on costs more.",
+    "Look at reset(): it has to set back all that ends an episode. If it does, look at what a step costs beside what "
+    "an end does.",
+    None,
+    ("share_of_ends",),
+    _short,
+    "Episodes go on after their first step",
+    (
+        *("no_signal", "rare_signal", "no_advantage", "kl_spike", "entropy_collapse", "still_policy", "uniform_policy"),
+        *("useless_critic", "return_fell"),
+    ),
+    of_episodes=True,
+)
 NO_END = Check(
     "no_end",
     "No episode ends",
@@ -116,6 +177,7 @@ NO_END = Check(
     _no_end,
     "Episodes end",
     ("endless_return",),
+    of_episodes=True,
 )
 ENDLESS = Check(
     "endless_return",
@@ -132,6 +194,7 @@ ENDLESS = Check(
     _endless,
     "What episodes return has a bound",
     ("wild_rewards", "useless_critic", "return_fell"),
+    of_episodes=True,
 )
 OTHER_REWARDS = Check(
     "other_rewards",
@@ -149,4 +212,5 @@ OTHER_REWARDS = Check(
     _other_rewards,
     "What is trained on goes the way of the return",
     ("return_fell",),
+    of_episodes=True,
 )

@@ -23,6 +23,27 @@ table comes to a constant, of which both are one."""
 TOLD = "told_value_loss", "told_policy_loss", "told_loss"
 
 
+def _signs(rows: list[Row]) -> Found | None:
+    value, entropy = last(rows, "value_coef"), last(rows, "entropy_coef")
+    if value < 0:
+        return _of_sign("value_sign", "c₁", value, "error")
+    # Of choices no entropy is below 0: one that is told as −S is rightly added.
+    turned = last(rows, "entropy") < 0 and math.isnan(last(rows, "smallest_deviation"))
+    return _of_sign("entropy_sign", "c₂", entropy, "warning") if entropy < 0 and not turned else None
+
+
+def _of_sign(name: str, symbol: str, coefficient: float, severity: str) -> Found:
+    mistake = MISTAKES[name]
+    minimised = mistake.what.replace(symbol, f"{-coefficient:g}")
+    summary = f"{symbol} is −{-coefficient:g}, so what is minimised is {minimised}."
+    return Found(summary, mistake.cause, mistake.remedy, severity=severity)
+
+
+def _begun(sentence: str) -> str:
+    """As it goes on after a colon."""
+    return sentence[0].lower() + sentence[1:]
+
+
 def _loss_told(rows: list[Row]) -> Verdict:
     if not any(name in row for row in rows for name in TOLD):
         return Unknown("only where a loop tells its own loss", applies=False)
@@ -86,6 +107,20 @@ def _alike(one: float, other: float, scale: float) -> bool:
 FOLLOWS = (
     *("runaway_deviation", "kl_spike", "unbounded_loss", "kl_without_clip", "entropy_collapse"),
     *("still_policy", "uniform_policy", "useless_critic", "return_fell"),
+)
+SIGNS = Check(
+    "wrong_sign",
+    "A coefficient has the wrong sign",
+    "warning",
+    "c₂ below 0; an error where c₁ is",
+    f"{MISTAKES['entropy_sign'].cause} Where it is c₁: {_begun(MISTAKES['value_sign'].cause)}",
+    f"{MISTAKES['entropy_sign'].remedy} Where it is c₁: {_begun(MISTAKES['value_sign'].remedy)}",
+    None,
+    ("value_coef", "entropy_coef"),
+    _signs,
+    "No coefficient is below 0",
+    FOLLOWS,
+    excused=False,
 )
 LOSS = Check(
     "loss_differs",

@@ -226,6 +226,8 @@ def _falls(rows: list[Row]) -> tuple[float, float] | None:
 
 def _statistics_lost(rows: list[Row]) -> Verdict:
     counted, learned = last(rows, "observations_counted"), last(rows, "observations_learned_from")
+    if math.isnan(counted) and not math.isnan(last(rows, "normaliser_bound")):
+        return Unknown("the statistics of VecNormalize stand still: training is False", applies=False)
     if math.isnan(counted):
         return Unknown("only where a loop tells of the statistics that normalise its observations", applies=False)
     if counted >= LOST * learned:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from ppo_scope.diagnosis.fall import DEVIATIONS, EPISODES, KEPT, OFTEN, UPDATES
-from ppo_scope.diagnosis.judging import Check, Found, Row, Unknown, Verdict, last, percent
+from ppo_scope.diagnosis.judging import LONG_ENOUGH, Check, Found, Row, Unknown, Verdict, last, percent
 
 LONGER = 3.0
 """Times what k3 was before, from which on steps had become longer."""
@@ -20,7 +20,8 @@ AGAIN = "Go on from a checkpoint of before the fall."
 
 def _fell(rows: list[Row]) -> Verdict:
     if math.isnan(last(rows, "return_now")):
-        return Unknown(f"takes two stretches of {EPISODES} episodes and {UPDATES} updates or more")
+        why = f"takes two stretches of {EPISODES} episodes and {UPDATES} updates or more"
+        return Unknown(why, applies=len(rows) < LONG_ENOUGH)
     since = last(rows, "fell_since")
     if math.isnan(since):
         return None
@@ -86,4 +87,5 @@ FELL = Check(
     _fell,
     "What was gained is kept",
     before=True,
+    of_episodes=True,
 )

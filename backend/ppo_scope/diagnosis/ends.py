@@ -1,4 +1,6 @@
-"""How long no episode has ended: in steps of each environment, over as many rollouts as that takes."""
+"""How long no episode has ended, in steps of each environment, over as many rollouts as that takes; how many steps end
+one.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,13 @@ class Ends:
             after = after[ends[-1] // rows + 1 if len(ends) else steps :]
         if len(after):  # of a row that waits for its environment the fewest
             self.without += int(np.add.reduce(after.T.copy(), axis=1, dtype=np.int64).min())
+        cut, over = (float((one & rollout.trained).sum()) for one in (rollout.truncated, rollout.terminated))
+        whole = max(1.0, float(rollout.trained.sum()))
         self.longest = max(self.longest, *(one.length for one in rollout.episodes), 0)
         return {
             "steps_without_end": float(self.without),
             "longest_episode": float(self.longest),
             "environments": float(rows),
+            "share_of_ends": (cut + over) / whole,
+            "share_of_cuts": cut / whole,
         }

@@ -57,7 +57,8 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     begins = np.zeros_like(ends)
     begins[1:] = ends[:-1]
     within = both & ~ends[:-1] & ~begins[:-1]
-    if not within.any() or np.count_nonzero(goes_on & within) < FITS * np.count_nonzero(within):
+    eves = within & ends[1:]  # where a sum stops that looks a step too far
+    if not any(_fits(goes_on, steps) for steps in (within, within & ~eves)):
         targets = by_step(batch.targets.cpu().numpy())
         made_of_them = bool((np.abs(targets - values - advantages)[trained] <= near).all())
         steps = advantages[:-1] - discount * decay * advantages[1:]
@@ -66,6 +67,7 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
     ended, by_value = np.abs(without) <= near, np.abs(without[:-1] + valued_next) <= near
     tells, terminal = np.abs(following) > far, both & terminated[:-1]
     last, first = terminal & tells, both & begins[:-1] & ~ends[:-1] & tells
+    eve = eves & terminated[1:] & tells
     valued = terminal & (np.abs(valued_next) > far)  # of V near 0, to take it or not is one
     left = trained[-1] & ~ends[-1] & (np.abs(values[-1]) > far)
     return {
@@ -75,10 +77,17 @@ def of_the_estimate(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         "ends_by_value": float(np.count_nonzero(valued & by_value)),
         "begins_told": float(np.count_nonzero(first)),
         "begins_alone": float(np.count_nonzero(first & ended[:-1])),
+        "eves_told": float(np.count_nonzero(eve)),
+        "eves_alone": float(np.count_nonzero(eve & ended[:-1])),
         "lasts_told": float(np.count_nonzero(left)),
         "lasts_alone": float(np.count_nonzero(left & ended[-1])),
         **_targets(moment, batch, seen, near),
     }
+
+
+def _fits(goes_on: NDArray[np.bool_], steps: NDArray[np.bool_]) -> bool:
+    """Whether GAE's equation holds at these steps, and there are some."""
+    return bool(steps.any() and np.count_nonzero(goes_on & steps) >= FITS * np.count_nonzero(steps))
 
 
 def _normalised(

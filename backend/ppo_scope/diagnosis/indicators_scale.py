@@ -9,6 +9,8 @@ import numpy as np
 from ppo_scope.diagnosis.judging import LARGE_OBSERVATIONS, SMALL_OBSERVATIONS, UNEVEN, Row
 from ppo_scope.probes.record import Floats
 
+MOST = 0.5
+"""Of samples, in which a part is as large as any comes."""
 ROUNDING = 1e-5
 """Of the size of a part of an observation: what varies by less is a constant, but for rounding."""
 
@@ -19,6 +21,11 @@ def scales(seen: Floats) -> Row:
     away = np.subtract(seen, np.add.reduce(seen, dtype=np.float64) / len(seen), dtype=np.float64)
     variances = np.add.reduce(np.square(away, out=away)) / len(seen)
     found = {"observation_size": math.sqrt(squares.max()), "observation_spread": math.sqrt(variances.max())}
+    sizes = np.abs(seen)
+    largest = sizes.max()
+    there = np.count_nonzero(sizes >= largest, axis=0) > MOST * len(seen)
+    found |= {"observation_largest": float(largest), "observation_parts": float(len(there))}
+    found["observation_parts_at_largest"] = float(np.count_nonzero(there))
     varying = np.flatnonzero(variances > ROUNDING**2 * squares)
     if len(varying):
         least = varying[variances[varying].argmin()]

@@ -63,6 +63,9 @@ Verdict = Found | Unknown | None
 OF_RATIO = ("kl_spike", "unbounded_loss", "kl_without_clip", "pinned_learning_rate", "runaway_kl_coef", "still_policy")
 """Checks of what is made of r: where r is wrong, they look at nothing."""
 NOT_YET = Unknown("not measured yet")
+ENDS_UNTOLD = Unknown(
+    "this training loop does not tell where episodes end: to a Scope, by dones= with truncated=", applies=False
+)
 FEWEST = 64
 """Samples of an update: of smaller ones, ten or twenty are no time in which a policy or a critic gets anywhere."""
 FEW_STEPS, MANY_STEPS = 100, 320
@@ -103,9 +106,13 @@ class Check:
     """Whether it is an event, which stays the cause of what it has left behind when it is over itself."""
     needs: str = "what it takes"
     """What a training loop has to tell for it, in words: said where one never does."""
+    of_episodes: bool = False
+    """Whether it says nothing where a loop does not tell where episodes end."""
 
     def look(self, rows: list[Row]) -> Verdict:
         """What it has to say after these updates."""
+        if self.of_episodes and ends_untold(rows):
+            return ENDS_UNTOLD
         verdict = self.found(rows)
         if isinstance(verdict, str):
             return Found(verdict)
@@ -123,6 +130,11 @@ class Check:
 def last(rows: Sequence[Row], name: str) -> float:
     """The value of the latest update; NaN where there is none."""
     return rows[-1].get(name, math.nan) if rows else math.nan
+
+
+def ends_untold(rows: Sequence[Row]) -> bool:
+    """Whether the loop has never told where episodes end: that none is seen to means nothing then."""
+    return last(rows, "ends_untold") == 1
 
 
 def latest(rows: list[Row], name: str, count: int) -> list[float]:

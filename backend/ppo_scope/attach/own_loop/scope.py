@@ -148,6 +148,7 @@ class Scope(ToldLoop):
         self._assumed = value_coef is None  # c₁, which nobody has told
         self._count = self._passed = 0  # of minibatches in this update, and of the samples in them
         self._tells = (False,) * len(MAY_BE_TOLD)  # which of them minibatches bring
+        self._ends_told = False  # whether any rollout has said where episodes end
         self._ordered = False  # whether `samples` is known to be in the rollout's order
         self._within = (0, 0)  # epoch, minibatch
         self._stepped, self._begun = True, False
@@ -323,6 +324,9 @@ class Scope(ToldLoop):
             rewards=rollout.rewards,
             deltas=found.deltas,
         )
+        self._ends_told |= given["dones"] is not None or given["truncated"] is not None
+        if not self._ends_told:
+            self.tell(ends_untold=1.0)
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
         self._count, self._passed, self._open = 0, 0, True
         self._losses_told.clear()

@@ -346,6 +346,9 @@ class Watched(NotingLoop):
         self._size = update.size = min(model.batch_size, source[1].rewards.size)
         update.habits, update.counted = settings.habits, self.counted()
         update.known |= course(int(model.num_timesteps), settings.total, float(model.lr_schedule(1.0)))
+        normalizer = model.get_vec_normalize_env()
+        if normalizer is not None and normalizer.norm_obs and not normalizer.training:
+            update.known["normaliser_bound"] = float(normalizer.clip_obs)
         self._as_collected, self._count = False, 0
         self._begin(update, ended)
 
