@@ -58,6 +58,8 @@ class Handed:
     deltas: Floats | None
     ends: Bools
     """[M, N], of episodes, in whichever way; padding may have some as well."""
+    tells_ends: bool
+    """Whether the loop has said anything of them."""
     kept: Kept | None = None
     """How its observations are kept there; None: not as tensors."""
 
@@ -140,7 +142,8 @@ def handed(
     words = None if text is None else words_of(text, layout[1])
     rollout = Rollout(seen, acted, reward, over & ~left, left, trained, text=words)
     kept = Kept(observations.device, observations.dtype) if isinstance(observations, Tensor) else None
-    return Handed(rollout, batch, None if deltas is None else rows(deltas, "deltas", "δ"), ended | cut, kept)
+    known_deltas = None if deltas is None else rows(deltas, "deltas", "δ")
+    return Handed(rollout, batch, known_deltas, ended | cut, dones is not None or truncated is not None, kept)
 
 
 def words_of(text: Any, count: int) -> list[list[str]]:

@@ -324,7 +324,7 @@ class Scope(ToldLoop):
             rewards=rollout.rewards,
             deltas=found.deltas,
         )
-        self._ends_told |= given["dones"] is not None or given["truncated"] is not None
+        self._ends_told |= found.tells_ends
         if not self._ends_told:
             self.tell(ends_untold=1.0)
         self._within, self._stepped, self._began = (0, 0), True, time.perf_counter()
