@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ppo_scope.attach.arrays import Misshapen, samples_of, taken, taken_of
+from ppo_scope.attach.refusing import is_of_nan
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
 from ppo_scope.probes.record import Batch
 from ppo_scope.probes.subject import Distribution
@@ -63,7 +64,12 @@ class Judging:
     def now(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(outputs [S, O], V [S]) of a batch under the weights as they are."""
         assert self._judge is not None
-        outputs, values = self._judge(batch.observations.numpy())
+        try:
+            outputs, values = self._judge(batch.observations.numpy())
+        except ValueError as error:
+            if not is_of_nan(error) or batch.outputs is None:
+                raise
+            return torch.full_like(batch.outputs, torch.nan), torch.full_like(batch.values, torch.nan)
         found = samples_of(values, "values of judge", "one for each observation", len(batch.values))
         put_out = taken_of(outputs, "outputs of judge", np.float32)
         if put_out.ndim != 2 or len(put_out) != len(found):

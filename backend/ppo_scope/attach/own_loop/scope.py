@@ -241,9 +241,9 @@ class Scope(ToldLoop):
             ValueError: a shape does not fit, or a number is none that it can be; the sentence names the mistake.
         """
         layout = layout_of(rewards)
-        if self._open:  # its loop has left the update before in the middle: that is over as it is
+        if self._open:  # its loop has left the update before in the middle
             self._begun = False
-            self._updated(stopped_by_kl=False)
+            self.left()
         self.begins()
         moved: dict[str, Any] = {"learning_rate": learning_rate, "epochs": epochs, "minibatches": minibatches}
         moved |= {"clip_range": clip_range, "clip_range_high": clip_range_high, "ratio_cap": ratio_cap}
@@ -418,6 +418,10 @@ class Scope(ToldLoop):
         self._updated(stopped_by_kl)
         together = self._ranks.together
         return going_on if together else self._watcher is None or not self._watcher.stopping
+
+    def left(self) -> None:
+        """An update that has been left in the middle is over as it is."""
+        self._updated(stopped_by_kl=False)
 
     @guarded
     def _updated(self, stopped_by_kl: bool) -> None:

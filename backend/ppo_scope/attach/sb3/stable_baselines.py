@@ -229,7 +229,7 @@ class Watched(NotingLoop):
             if me is not watched._model or watched.watcher.off:
                 kind.train(me)
                 return
-            with watched._listening():
+            with watched.leaving(), watched._listening():
                 kind.train(me)
             watched._ended_by_train()
 
@@ -284,7 +284,7 @@ class Watched(NotingLoop):
         before, made = self._learned
         if self._model.num_timesteps < made:
             self._learned = before + made, 0
-        self._left()
+        self.left()
         self._ends, self._ended = [], []
 
     @guarded
