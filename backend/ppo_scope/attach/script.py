@@ -155,7 +155,11 @@ def _look_at(kind: Any, script: str) -> None:
         before = watched_as(model)  # by the script itself, or since it has learned before
         if before is None or before.watcher.copied:
             _begins(model, script)
-        return learn(model, *arguments, **named)
+        try:
+            return learn(model, *arguments, **named)
+        finally:
+            if (there := watched_as(model)) is not None:
+                there.watcher.rests()
 
     kind.learn = watched
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import multiprocessing
 import os
 import secrets
 import sys
@@ -303,6 +304,21 @@ class Watcher:
             traceback.print_exc()
         self._report.close()
         self._open.close(GOODBYE_SECONDS)
+
+    def rests(self) -> None:
+        """`learn` has returned. In a worker's process, which a pool may end without a word from here on, what is owed
+        is sent.
+        """
+        if self.off or self._line is None or multiprocessing.parent_process() is None:
+            return
+        try:
+            self._settle()
+            with self._telling:
+                self._report.flush()
+                self._report.show()
+            self._line.drain(GOODBYE_SECONDS)
+        except Exception as error:
+            self.give_up(error)
 
     def ends_with_process(self) -> None:
         """A traceback on its way out is the run's cause. In a notebook, and wherever else people type, none is: what
