@@ -11,6 +11,8 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from sb3_contrib import MaskablePPO
+from sb3_contrib.common.envs import InvalidActionEnvDiscrete
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from torch.nn.utils import parameters_to_vector
@@ -344,6 +346,25 @@ def test_a_sample_alone_in_its_minibatch_is_not_normalised_and_nothing_is_said(m
         model.learn(400)
         watched.watcher.close()
     assert "other_advantages" not in {row["name"] for row in watched.watcher._report._health.history()}
+
+
+class Forced(InvalidActionEnvDiscrete):
+    """One action is left in each state."""
+
+    def action_masks(self):
+        return [action == self.state for action in range(self.action_space.n)]
+
+
+def test_where_masks_leave_one_action_no_step_can_move_the_policy(monkeypatch):
+    set_nowhere(monkeypatch)
+    with beside(monkeypatch, False):
+        usual = {"n_steps": 64, "batch_size": 32, "n_epochs": 2, "seed": 3, "device": "cpu"}
+        watched = Watched(model := MaskablePPO("MlpPolicy", Forced(dim=4), **usual), None, False)
+        model.learn(6 * 64)
+        watched.watcher.close()
+    health = watched.watcher._report._health
+    assert "untrained_network" not in {row["name"] for row in health.history()}
+    assert "nothing to choose" in health.unknown()["untrained_network"]["why"]
 
 
 def test_a_model_that_nobody_has_any_more_is_let_go_of_and_its_run_is_over(server, monkeypatch):
