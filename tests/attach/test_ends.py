@@ -105,8 +105,10 @@ def test_a_script_in_one_file_that_ends_so_has_its_row_and_says_so(server, tmp_p
     command = [sys.executable, "-W", "ignore", "-m", "ppo_scope.attach.script", str(script)]
     made = {**environment(), "PPO_SCOPE_URL": server.url}
     done = subprocess.run(command, env=made, capture_output=True, text=True, check=False)
+    assert done.stderr[done.stderr.index("Traceback") :].splitlines()[1].split('"')[1] == str(script), "as without us"
     assert done.returncode == 1 and "found invalid values" in done.stderr and "watches no more" not in done.stderr
     run = the_run(server, state="failed")
+    assert run["cause"]["detail"].splitlines()[1].split('"')[1] == str(script)
     rows, first = rows_of(server, run["id"])
     assert first == 1 and len(rows["loss"]) == 3
     last = shown(server, run["id"])
