@@ -26,7 +26,11 @@ def _not_finite(rows: list[Row]) -> Verdict:
         return None
     which = NUMBERS[int(last(rows, "not_finite_of"))]
     if which == WEIGHTS:
-        return Found(f"{percent(share)} of the weights θ that the update has led to are NaN or infinite.")
+        return Found(
+            f"{percent(share)} of the weights θ that the update has led to are NaN or infinite.",
+            "Nothing that its samples had was: a loss or a gradient has become NaN on the way, or a step was far too "
+            "long. Whoever asks such a policy for an action may be told an error.",
+        )
     return Found(f"{which} of {percent(share)} of the update's samples is NaN or infinite.")
 
 
