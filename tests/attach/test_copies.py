@@ -15,6 +15,7 @@ from tests.attach import sb3_loop
 from tests.attach.elsewhere import Loop, Watching, rows_of, set_nowhere, waiting_server
 from tests.attach.test_scope import rollout, small_scope
 from tests.attach.workers import UPDATES
+from tests.programs import trained
 from tests.server.scope_page import wait_for
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
@@ -80,6 +81,33 @@ def test_a_worker_says_goodbye_and_what_has_ended_it():
         assert [run["cause"]["summary"] for run in runs if run["state"] == "failed"] == ["KeyError: 'its own'"]
         for run in runs:
             assert len(rows_of(server, run["id"])[0]["loss"]) == UPDATES
+    finally:
+        server.kill()
+
+
+POOL = """
+import multiprocessing
+from stable_baselines3 import PPO
+
+def work(seed):
+    PPO("MlpPolicy", "CartPole-v1", n_steps=32, batch_size=32, n_epochs=1, seed=seed, device="cpu").learn(96)
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(work, [1, 2])
+"""
+
+
+@forks
+def test_what_a_pool_ends_when_its_work_is_done_is_whole(tmp_path):
+    """It ends its processes by a signal, at once."""
+    (script := tmp_path / "study.py").write_text(POOL, encoding="utf-8")
+    server = waiting_server()
+    try:
+        trained("-W", "ignore", "-m", "ppo_scope.attach.script", str(script), PPO_SCOPE_URL=server.url)
+        runs = json.loads(server.get("api/runs"))
+        assert [run["update"] for run in runs] == [3, 3]
+        assert [len(rows_of(server, run["id"])[0]["loss"]) for run in runs] == [3, 3]
     finally:
         server.kill()
 

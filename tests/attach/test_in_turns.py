@@ -104,17 +104,17 @@ class Playing:
 def test_an_agents_episodes_are_those_of_its_own_rollout_and_another_one_listens_on():
     envs = Playing()
     first, second = Acting(envs), Acting(envs)
-    rewards, ends = np.ones((4, 2), np.float32), np.zeros((4, 2), bool)
+    rewards, starts, ends = np.ones((4, 2), np.float32), np.zeros((4, 2), bool), np.zeros((4, 2), bool)
     ends[1::2] = True
     for _ in range(8):  # four steps of another one's, and then its own
         envs.step(None)
-    told = first.rollout(rewards, ends, 0)[1]
+    told = first.rollout(rewards, starts, ends, 0)[1]
     assert [(one.step, one.episodic_return) for one in told] == [(4, 6.0), (4, 6.0), (8, 8.0), (8, 8.0)]
     first.leave()
-    second.rollout(rewards, ends, 0)
+    second.rollout(rewards, starts, ends, 0)
     for _ in range(4):
         envs.step(None)
-    assert [one.episodic_return for one in second.rollout(rewards, ends, 8)[1]] == [10.0, 10.0, 12.0, 12.0]
+    assert [one.episodic_return for one in second.rollout(rewards, starts, ends, 8)[1]] == [10.0, 10.0, 12.0, 12.0]
     second.leave()
     envs.step(None)
     assert second._steps == 0

@@ -330,12 +330,13 @@ def test_a_scaled_reward_is_nobodys_return_not_in_the_first_rollout_either():
 
     def rollout():
         steps = [envs.step(envs.action_space.sample()) for _ in range(45)]
-        return np.array([one[1] for one in steps], np.float32), np.array([one[2] | one[3] for one in steps])
+        ends = np.array([one[2] | one[3] for one in steps])
+        return np.array([one[1] for one in steps], np.float32), np.zeros_like(ends), ends
 
     before = rollout()
     acting = Acting(envs)
     cut, episodes = acting.rollout(*before, 0)
-    assert before[1].sum() >= 4 and not cut.any() and episodes == []
+    assert before[2].sum() >= 4 and not cut.any() and episodes == []
     _, episodes = acting.rollout(*rollout(), 90)
     assert len(episodes) >= 4 and max(one.episodic_return for one in episodes) < -20
 
@@ -367,11 +368,29 @@ def test_a_life_is_nobodys_return_not_in_the_first_rollout_either():
     acting = Acting(envs)
     lost = np.zeros((8, 2), bool)
     lost[3] = lost[7] = True
-    assert acting.rollout(np.ones((8, 2), np.float32), lost, 0)[1] == [], "of those that went by unheard"
+    starts = np.zeros_like(lost)
+    assert acting.rollout(np.ones((8, 2), np.float32), starts, lost, 0)[1] == [], "of those that went by unheard"
     for _ in range(8):
         envs.step(None)
-    told = acting.rollout(np.ones((8, 2), np.float32), lost, 16)[1]
+    told = acting.rollout(np.ones((8, 2), np.float32), starts, lost, 16)[1]
     assert [(one.episodic_return, one.length) for one in told] == [(30.0, 8)] * 2
+
+
+def test_the_step_that_begins_the_next_episode_is_none_of_it():
+    """In either of two rollouts, the first of which ends with an end. Its reward is whatever the script makes of 0."""
+    envs = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
+    acting, made = Acting(envs), []
+    starts = np.zeros((6, 2), np.bool_)
+    starts[3, 0] = True
+    ends = np.roll(starts, -1, 0)
+    ends[5, 1] = True
+    for _ in range(2):
+        rewards = np.where(starts, np.float32(7), np.float32(1))
+        made += acting.rollout(rewards, starts, ends, 12 * len(made) // 2)[1]
+        starts[0] = ends[-1]
+    assert acting.resets_late
+    assert [(one.episodic_return, one.length) for one in made] == [(3, 3), (6, 6), (5, 5), (5, 5)]
+    assert [one.step for one in made] == [6, 12, 18, 24]
 
 
 @pytest.mark.skipif("CLEANRL" not in os.environ, reason="CLEANRL names no folder with CleanRL's files")

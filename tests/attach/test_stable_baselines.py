@@ -11,12 +11,16 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from sb3_contrib import MaskablePPO
+from sb3_contrib.common.envs import InvalidActionEnvDiscrete
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from torch.nn.utils import parameters_to_vector
 
 from ppo_scope.attach.sb3.stable_baselines import Watched, watch
-from ppo_scope.probes.probes import PROBES
+from ppo_scope.probes.cost import Budget
+from ppo_scope.probes.moment import Moment
+from ppo_scope.probes.probes import PROBES, measure
 from ppo_scope.probes.record import PhaseKind
 from ppo_scope.wire.codes import Refused
 from tests.attach import sb3_loop
@@ -312,6 +316,55 @@ def test_after_an_interrupt_and_in_another_learn_updates_and_steps_go_on(monkeyp
     watched.watcher.close()
     assert ended == [(1, 128, 9), (2, 256, 9), (3, 384, 2), (4, 512, 9), (5, 640, 9)]
     assert "watches no more" not in capfd.readouterr().err
+
+
+def test_a_policy_of_double_precision_is_shown_as_any_other(monkeypatch):
+    set_nowhere(monkeypatch)
+    model, failed = sb3_loop.made(n_steps=64), {}
+    model.policy.double()
+    model.policy.features_extractor.register_forward_hook(lambda *told: told[-1].double())
+    watched = Watched(model, None, False)
+    reached = watched.watcher.reached
+
+    def noted(phase):
+        measured = measure(Moment(watched, phase), frozenset(PROBES), budget := Budget())
+        failed.update({**budget.failed, **measured.lacks})
+        reached(phase)
+        watched.watcher.next_look = 0.0  # as if somebody waited for every phase
+
+    watched.watcher.reached = noted
+    model.learn(128)
+    watched.watcher.close()
+    assert failed == {}
+
+
+def test_a_sample_alone_in_its_minibatch_is_not_normalised_and_nothing_is_said(monkeypatch):
+    """Stable-Baselines3 leaves its Â as it is: of one number there is no deviation."""
+    set_nowhere(monkeypatch)
+    with beside(monkeypatch, False):
+        watched = Watched(model := sb3_loop.made(env="Pendulum-v1", n_steps=100, batch_size=33), None, False)
+        model.learn(400)
+        watched.watcher.close()
+    assert "other_advantages" not in {row["name"] for row in watched.watcher._report._health.history()}
+
+
+class Forced(InvalidActionEnvDiscrete):
+    """One action is left in each state."""
+
+    def action_masks(self):
+        return [action == self.state for action in range(self.action_space.n)]
+
+
+def test_where_masks_leave_one_action_no_step_can_move_the_policy(monkeypatch):
+    set_nowhere(monkeypatch)
+    with beside(monkeypatch, False):
+        usual = {"n_steps": 64, "batch_size": 32, "n_epochs": 2, "seed": 3, "device": "cpu"}
+        watched = Watched(model := MaskablePPO("MlpPolicy", Forced(dim=4), **usual), None, False)
+        model.learn(6 * 64)
+        watched.watcher.close()
+    health = watched.watcher._report._health
+    assert "untrained_network" not in {row["name"] for row in health.history()}
+    assert "nothing to choose" in health.unknown()["untrained_network"]["why"]
 
 
 def test_a_model_that_nobody_has_any_more_is_let_go_of_and_its_run_is_over(server, monkeypatch):

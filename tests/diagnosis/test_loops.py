@@ -6,13 +6,16 @@ import math
 import re
 from functools import cache, partial
 from statistics import fmean
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 import ppo_scope
 from ppo_scope.diagnosis.checks_cut import BOOTSTRAP
 from ppo_scope.diagnosis.checks_loss import SIGNS as SIGNS_CHECK
+from ppo_scope.diagnosis.indicators_loop import _at_a_bound
 from tests.diagnosis.faulty_loop import FaultyLoop, Groups, Rare, evidence, said
 
 SINGLE = {"epochs": 1, "minibatches": 1}
@@ -94,6 +97,14 @@ def test_of_a_ratio_that_is_not_one_it_is_told_why(fault, options, why, how):
     assert why in cause and how in summary
     (span,) = (row for row in loop.health.history() if row["name"] == "ratio_not_one")
     assert span["since"] == 1
+
+
+@pytest.mark.parametrize("of", [(0.0, 1.0), (0.2, 1.0)])
+def test_choices_that_a_script_keeps_with_a_fraction_lie_at_no_bound(of):
+    """The smallest and the largest of two are all that there are."""
+    actions = np.array([of] * 4, np.float32).reshape(-1, 1)
+    moment = SimpleNamespace(subject=SimpleNamespace(distribution=None))
+    assert (_at_a_bound(moment, actions) is None) == (of == (0.0, 1.0))
 
 
 def test_what_is_made_of_a_wrong_ratio_is_not_called_well():

@@ -102,6 +102,22 @@ def test_a_loop_whose_script_has_ended_is_not_waited_for(scripted):
         assert "exit code 3" in cause["summary"] and "printed nothing" not in str(cause)
 
 
+@pytest.mark.parametrize(("phase", "state"), [("update", "stopped"), ("loss", "failed")])
+def test_a_loop_of_a_process_that_a_pool_has_ended_has_failed_only_within_an_update(scripted, phase, state):
+    """Its script has come to its end. Of its own process nobody has an exit code."""
+    id = {"update": "aaaa0004", "loss": "aaaa0005"}[phase]
+    with attach(scripted, greeting={**HELLO, "run": id, "script": "pool.py"}) as socket:
+        socket.recv()
+        position = {"update": 3, "phase": phase, "epoch": 1, "epochs": 1, "minibatch": 1, "minibatches": 1}
+        header = {"kind": "progress", "run": id, "sequence": 1, **position, "activity": None}
+        socket.send(frame.encode(header))
+        wait_for(lambda: scripted.get(f"/api/runs/{id}")["update"] == 3)
+        tell(f"{scripted.origin}/#token={scripted.token}", ScriptNews(script="pool.py", code=0))
+        socket.socket.shutdown(SHUT_RDWR)
+        wait_for(lambda: scripted.get(f"/api/runs/{id}")["state"] == state)
+    assert "exit code" not in str(scripted.get(f"/api/runs/{id}")["cause"])
+
+
 @pytest.mark.parametrize(
     ("greeting", "sentence"),
     [

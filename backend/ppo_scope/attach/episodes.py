@@ -24,22 +24,25 @@ class Episodes:
         self._returns = np.zeros(0)
         self._lengths = np.zeros(0, np.int64)
 
-    def take(self, rewards: Floats, ends: Bools, step: int, trained: Bools) -> list[Episode]:
+    def take(
+        self, rewards: Floats, ends: Bools, step: int, trained: Bools, played: Bools | None = None
+    ) -> list[Episode]:
         """Those that ended within a rollout [M, N] that began at this step of the run, in order of time.
 
-        What is not `trained` is no transition: it adds to no return and no length. An end that is told there is that of
-        the steps before, once: where there are none since the end before, nothing has ended.
+        What is not `trained`, or not `played`, is no transition: it adds to no return and no length. An end that is told
+        there is that of the steps before, once: where there are none since the end before, nothing has ended.
         """
         rows = rewards.shape[1]
         if len(self._returns) != rows:
             self._returns, self._lengths = np.zeros(rows), np.zeros(rows, np.int64)
-        steps, everywhere = (step + np.cumsum(trained.sum(1))).tolist(), bool(trained.all())
+        steps, played = (step + np.cumsum(trained.sum(1))).tolist(), trained if played is None else played
+        everywhere = bool(played.all())
         if not everywhere:
-            rewards = np.where(trained, rewards, np.float32(0))
+            rewards = np.where(played, rewards, np.float32(0))
         found = []
         ending = np.flatnonzero(ends.any(0)).tolist()
         for row in ending:
-            given, counted, begun = rewards[:, row].tolist(), trained[:, row], 0
+            given, counted, begun = rewards[:, row].tolist(), played[:, row], 0
             total, length = float(self._returns[row]), int(self._lengths[row])
             for t in np.flatnonzero(ends[:, row]).tolist():
                 total = _added(total, given[begun : t + 1])
@@ -55,7 +58,7 @@ class Episodes:
             self._returns[whole] = np.add.accumulate(
                 np.vstack([self._returns[whole], rewards[:, whole]]), dtype=np.float64
             )[-1]
-            self._lengths[whole] += trained[:, whole].sum(0)
+            self._lengths[whole] += played[:, whole].sum(0)
         episodes = [episode for *_, episode in sorted(found, key=itemgetter(0, 1))]
         self.latest.extend(episodes)
         return episodes

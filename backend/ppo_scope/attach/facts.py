@@ -58,8 +58,11 @@ class Facts:
         return made
 
     def live(self) -> dict[str, Any]:
-        """What can change while a run goes on, by name, as far as the loop has told it."""
+        """What can change while a run goes on, by name, as far as the loop has told it: a schedule may have come to a
+        number that is none.
+        """
         found = {name: getattr(self, name) for name in ("objective", *self.told) if name in LIVE}
+        found = {name: one for name, one in found.items() if not isinstance(one, float) or math.isfinite(one)}
         return found if self.kl_estimate is None else {**found, "kl_estimate": self.kl_estimate}
 
     def all(self) -> dict[str, Any]:

@@ -119,13 +119,22 @@ class Loop:
     def _end_epoch(self) -> None:
         self._at(PhaseKind.EPOCH)
 
-    def _left(self) -> None:
-        """The loop collects again: an update that an error or an interrupt has ended in the middle is over as it is.
+    def left(self) -> None:
+        """The loop collects again, or is over: an update that something has ended in the middle is over as it is.
 
-        The series has a row of each, without a gap.
+        The series has a row of each, without a gap, and what has ended it shows in its numbers.
         """
         if self._open:
             self._updated(stopped_by_kl=False)
+
+    @contextlib.contextmanager
+    def leaving(self) -> Iterator[None]:
+        """An error that ends an update meanwhile is its author's to catch: nothing may come after it."""
+        try:
+            yield
+        except Exception:
+            self.left()
+            raise
 
     @guarded
     def _updated(self, *, stopped_by_kl: bool) -> None:

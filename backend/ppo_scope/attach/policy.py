@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ppo_scope.attach.entering import entering
 from ppo_scope.attach.kl_estimates import ESTIMATES
 from ppo_scope.attach.record import Habits, value_losses
+from ppo_scope.attach.refusing import is_of_nan
 from ppo_scope.attach.restless import ASKED, Layers, twice
 from ppo_scope.ppo import losses
 from ppo_scope.ppo.engine import clip_edges
@@ -85,7 +86,7 @@ class Policy(ABC):
     def judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(outputs [S, O], V [S]) under the present weights."""
         with self._as_it_is(), torch.no_grad():
-            return self._put_out(self._module, batch), self._values(self._module, batch)
+            return self._told(self._module, batch), self._values(self._module, batch).float()
 
     def enters(self, batch: Batch, samples: NDArray[np.int64]) -> Floats | None:
         """What its first layer of weights is given of these samples, [B, D]: it may scale observations before that."""
@@ -106,7 +107,7 @@ class Policy(ABC):
         """[S, O] of a batch's states under other weights, by a copy of the policy."""
         module = self._other(theta)
         with torch.random.fork_rng(), torch.no_grad():
-            return self._put_out(module, batch)
+            return self._told(module, batch)
 
     def judge_between(self, update: Update, samples: Tensor, factors: Sequence[float]) -> Tensor:
         """[F·B, O] at θ_old + f·(θ − θ_old), by a copy of the policy."""
@@ -115,7 +116,7 @@ class Policy(ABC):
         with torch.random.fork_rng(), torch.no_grad():
             for factor in factors:
                 module = self._other(torch.lerp(update.theta_before, now, factor))
-                found.append(self._put_out(module, update.batch, samples))
+                found.append(self._told(module, update.batch, samples))
         return torch.cat(found)
 
     def besides(self, update: Any, probes: frozenset[str]) -> list[Tensor]:
@@ -128,7 +129,7 @@ class Policy(ABC):
         if self.distribution is not None and batch.told_outputs is None:
             self.become(update.theta_before, besides)
             with self._as_it_is(), torch.no_grad():
-                batch.told_outputs = self._put_out(self._module, batch)
+                batch.told_outputs = self._told(self._module, batch)
         self.become(theta, besides)
 
     def become(self, theta: Tensor, buffers: Sequence[Tensor]) -> None:
@@ -188,6 +189,16 @@ class Policy(ABC):
             terms = [policy, value, spread, *_price(settings, ratio, log_prob)]
             return [self._gradient(term) for term in terms]
 
+    def _told(self, module: Any, batch: Batch, which: Tensor | None = None) -> Tensor:
+        """What it puts out; NaN where its distribution refuses that."""
+        try:
+            return self._put_out(module, batch, which).float()
+        except ValueError as error:
+            if not is_of_nan(error):
+                raise
+            known: Any = self.distribution
+            return torch.full((len(batch.values if which is None else which), known.outputs), torch.nan)
+
     def _value_losses(self, values: Tensor, targets: Tensor, old: Tensor, limit: float | None) -> Tensor:
         """Per sample, as it is trained on them."""
         return value_losses(values, targets, old, limit, self.habits)
@@ -200,7 +211,7 @@ class Policy(ABC):
             torch.zeros_like(one) if gradient is None else gradient  # of what a term does not reach
             for one, gradient in zip(self._parameters, found, strict=True)
         ]
-        gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).cpu().numpy()
+        gradient: Floats = torch.cat([part.reshape(-1) for part in parts]).float().cpu().numpy()
         return gradient
 
     def _without_graph(self) -> dict[int, Any]:

@@ -357,7 +357,7 @@ def _alike(seen: Sequence[Seen], count: int, facts: Facts, size: int, habits: Ha
         return torch.cat([found, found[:, :1].expand(-1, size - count)], 1) if count < size else found
 
     trained = filled(counted) & (torch.arange(size) < count)
-    columns = [filled(one) for one in (samples, advantages, logratio, values)]
+    columns = [filled(one) for one in (samples, *(one.float() for one in (advantages, logratio, values)))]
     columns.insert(1, trained)
     each = zip(seen, *(one.unbind() for one in (*columns, l_pg, l_vf, entropy, loss)), penalties, strict=True)
     return [Minibatch(one.epoch, *rest) for one, *rest in each]

@@ -83,7 +83,7 @@ class PPO(Theirs):  # type: ignore[misc]  # rsl_rl has no types
         if loop is None or loop.watcher.off:
             return dict(super().update())
         loop.collected()
-        with loop.listening():
+        with loop.leaving(), loop.listening():
             found = dict(super().update())
         loop.ended()
         if loop.watcher.stopping:
@@ -152,9 +152,7 @@ class Watched(Loop):
     def collected(self) -> None:
         """A rollout is whole."""
         algorithm, storage = self._algorithm, self._algorithm.storage
-        if self._open:
-            self._settle()
-        self._left()
+        self.left()
         self._index += 1
         self._take_changes()
         form = StorageForm.of(algorithm, gaussian=self.distribution is not None)
@@ -213,8 +211,13 @@ class Watched(Loop):
 
     def ended(self) -> None:
         """The update is over."""
-        self._settle()
-        self._updated(stopped_by_kl=False)
+        self.left()
+
+    def left(self) -> None:
+        """See `Loop`."""
+        if self._open:
+            self._settle()
+        super().left()
 
     # Inside
 

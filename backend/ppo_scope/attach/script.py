@@ -28,6 +28,7 @@ from ppo_scope.attach.sb3.stable_baselines import Watched, why_not
 from ppo_scope.attach.single_file.lookout import Lookout
 from ppo_scope.attach.watcher import FOUND, say
 from ppo_scope.wire.attaching import LONGEST, LONGEST_LINES, ScriptNews
+from ppo_scope.worker.causes import theirs
 
 LEARNERS = (
     ("stable_baselines3.common.on_policy_algorithm", "OnPolicyAlgorithm"),
@@ -57,6 +58,8 @@ def main(arguments: list[str]) -> None:
     """Run the script with its arguments, as its own main program."""
     beginning = Beginning()
     child.end_with_parent()
+    tell_error = sys.excepthook
+    sys.excepthook = lambda kind, error, frames: tell_error(kind, error.with_traceback(kept := theirs(frames)), kept)
     inserts = arguments[0] == child.INSERT
     arguments = arguments[inserts:]
     as_module = arguments[0] == "-m"
@@ -158,7 +161,11 @@ def _look_at(kind: Any, script: str) -> None:
         before = watched_as(model)  # by the script itself, or since it has learned before
         if before is None or before.watcher.copied:
             _begins(model, script)
-        return learn(model, *arguments, **named)
+        try:
+            return learn(model, *arguments, **named)
+        finally:
+            if (there := watched_as(model)) is not None:
+                there.watcher.rests()
 
     kind.learn = watched
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import multiprocessing
 import os
 import secrets
 import sys
@@ -88,6 +89,13 @@ class Hooked(Protocol):
         """That they tell."""
 
 
+class Left(Subject, Protocol):
+    """What is watched."""
+
+    def left(self) -> None:
+        """It is over: an update that has begun and not ended is told as it is."""
+
+
 Me = TypeVar("Me", bound=Hooked)
 
 
@@ -116,7 +124,7 @@ class Watcher:
 
     def __init__(
         self,
-        subject: Subject,
+        subject: Left,
         facts: Facts,
         *,
         address: Address | None,
@@ -141,7 +149,9 @@ class Watcher:
         """
         self.off = address is None and not quiet
         """Something of ours has failed: nothing is watched any more."""
-        self._facts = facts
+        self._facts, self._subject = facts, subject
+        self._closing = False  # nothing waits for a page any more
+        self._trains = threading.current_thread()
         self.copied = False
         """This process has been forked of the one that watches."""
         self._explained = False
@@ -194,6 +204,7 @@ class Watcher:
     def reached(self, phase: Phase) -> None:
         """The loop has come to this phase. Returns when it may go on."""
         if self._line is not None:
+            self._trains = threading.current_thread()
             with self._telling:
                 self._reached(phase, self._line)
 
@@ -212,7 +223,7 @@ class Watcher:
                 return
         report.at(phase)
         self.next_look = time.perf_counter() + LOOK_SECONDS
-        if ended and going.at_full_speed and not line.waiting:
+        if ended and (self._closing or (going.at_full_speed and not line.waiting)):
             report.ended(report.moment_at(phase), shown=False)
             return
         self._obey_all()
@@ -280,9 +291,12 @@ class Watcher:
         Args:
             finished: whether it has come to its end.
             error: what has ended it.
-            shown: whether its end is shown once more.
+            shown: whether its end is shown once more, with an update that has not ended.
             cause: why it is not watched any more, while its training goes on.
         """
+        shown = shown and cause is None  # else nobody can say any more what the loop's numbers are
+        if shown and self._line is not None and not self.off:
+            self._leave()
         if self.off or self._line is None:
             return
         self.off = True
@@ -290,6 +304,8 @@ class Watcher:
         try:
             self._settle()
             self._report.flush()
+            if shown:
+                self._report.show()
             if cause is not None:
                 self._report.state(RunState.FAILED, cause)
             elif isinstance(error, Exception):
@@ -297,13 +313,26 @@ class Watcher:
             elif self.stopping or error is not None or not finished:
                 self._report.state(RunState.STOPPED)
             else:
-                if shown:
-                    self._report.show()
                 self._report.state(RunState.FINISHED)
         except Exception:
             traceback.print_exc()
         self._report.close()
         self._open.close(GOODBYE_SECONDS)
+
+    def rests(self) -> None:
+        """`learn` has returned. In a worker's process, which a pool may end without a word from here on, what is owed
+        is sent.
+        """
+        if self.off or self._line is None or multiprocessing.parent_process() is None:
+            return
+        try:
+            self._settle()
+            with self._telling:
+                self._report.flush()
+                self._report.show()
+            self._line.drain(GOODBYE_SECONDS)
+        except Exception as error:
+            self.give_up(error)
 
     def ends_with_process(self) -> None:
         """A traceback on its way out is the run's cause. In a notebook, and wherever else people type, none is: what
@@ -335,6 +364,12 @@ class Watcher:
                 threading.Thread(target=self.close, kwargs={"shown": False}, name="ppo-scope goodbye").start()
 
     # Inside
+
+    def _leave(self) -> None:
+        """An update that has not ended is told, unless another thread is at it."""
+        if self._trains is threading.current_thread() or not self._trains.is_alive():
+            self._closing = True
+            self._subject.left()
 
     def _let_beat_end(self) -> None:
         """Of those that begin from now on none tells anything; a loop that is held in a thread of its own lets go."""

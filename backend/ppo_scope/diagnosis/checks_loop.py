@@ -5,6 +5,7 @@ from __future__ import annotations
 from ppo_scope.diagnosis.judging import (
     NUMBERS,
     OF_RATIO,
+    WEIGHTS,
     Check,
     Found,
     Row,
@@ -24,6 +25,12 @@ def _not_finite(rows: list[Row]) -> Verdict:
     if not share > 0:
         return None
     which = NUMBERS[int(last(rows, "not_finite_of"))]
+    if which == WEIGHTS:
+        return Found(
+            f"{percent(share)} of the weights θ that the update has led to are NaN or infinite.",
+            "Nothing that its samples had was: a loss or a gradient has become NaN on the way, or a step was far too "
+            "long. Whoever asks such a policy for an action may be told an error.",
+        )
     return Found(f"{which} of {percent(share)} of the update's samples is NaN or infinite.")
 
 
@@ -71,7 +78,8 @@ NOT_FINITE_SAMPLES = Check(
     "not_finite_samples",
     "Not finite, and trained on all the same",
     "error",
-    "R, log π_old, Â, V_old, V_targ, r or V of a sample is NaN or infinite; what of them came to be first is named",
+    "R, log π_old, Â, V_old, V_targ, r or V of a sample is NaN or infinite, or a weight of θ; what of them came to be "
+    "first is named",
     "The mean over a minibatch with one such sample is one too, and so is its gradient, whatever it is cut off at: one "
     "step, and all weights are NaN. Nothing that is found of such an update means anything.",
     "Go on from a checkpoint of before. Look where it came from: what the environment gives, a division by a deviation "

@@ -110,11 +110,17 @@ def _untrained(rows: list[Row]) -> Verdict:
     moved = {name: any(row.get(f"{name}_stands", 1.0) == 0 for row in rows) for name in stands}
     pulled = min(latest(rows, "advantage_size", 3), default=0.0) > PULLS and last(rows, "clip_range") > PULLS
     weighed = last(rows, "value_coef") > 0
-    for name, other, reason in (("policy", "critic", pulled and not collapsed(rows)), ("critic", "policy", weighed)):
+    decides = max(latest(rows, "undecided_share", 3), default=1.0) > 0
+    pulled = pulled and decides and not collapsed(rows)
+    for name, other, reason in (("policy", "critic", pulled), ("critic", "policy", weighed)):
         if reason and stands[name] and not moved[name] and stands[other] and max(stands[other]) == 0:
             return Found(
                 f"In {len(rows)} updates not one weight of the {name} has moved, and those of the {other} have."
             )
+    if not decides and stands["policy"] and min(stands["policy"]) > 0:
+        return Unknown(
+            "the masks leave one action in every state: there is nothing to choose, nor to learn", applies=False
+        )
     return None
 
 
@@ -163,7 +169,7 @@ UNTRAINED = Check(
     "A network is not trained",
     "error",
     "not one weight of the policy, or of the critic, has moved in 3 updates or more, up to 20, while the other's did; "
-    "Â, c₁ and ε are not 0, and the policy is not all but deterministic",
+    "Â, c₁ and ε are not 0, masks leave a choice, and the policy is not all but deterministic",
     "No step reaches it: the optimizer holds the other's weights alone, or those of a network that was replaced "
     "since; or its loss is detached before it is differentiated.",
     "Give the optimizer the weights of both, after the networks are made, and look at .grad after backward().",

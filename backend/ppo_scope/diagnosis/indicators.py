@@ -233,7 +233,9 @@ def _forbidden(moment: Moment) -> Row:
         return {}
     taken = forbidden_taken(moment.action_masks, moment.batch.actions.cpu().numpy(), choices) & moment.trained
     step, environment = divmod(int(taken.argmax()), moment.update.settings.num_envs)
-    found = {"forbidden_fraction": np.count_nonzero(taken) / np.count_nonzero(moment.trained)}
+    found: Row = {"forbidden_fraction": np.count_nonzero(taken) / np.count_nonzero(moment.trained)}
+    if moment.largest_entropies is not None:
+        found["undecided_share"] = float((moment.transitions(moment.largest_entropies) > 0).mean())
     return {**found, "forbidden_environment": float(environment), "forbidden_step": float(step)}
 
 

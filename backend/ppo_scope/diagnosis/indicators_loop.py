@@ -9,6 +9,7 @@ import math
 import zlib
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from ppo_scope.diagnosis.indicators_estimate import of_the_estimate
 from ppo_scope.diagnosis.indicators_outputs import of_the_outputs
 from ppo_scope.diagnosis.indicators_used import of_the_used, of_the_weights
-from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, Row
+from ppo_scope.diagnosis.judging import FAR_OUT, NUMBERS, OF_CRITIC, WEIGHTS, Row
 from ppo_scope.diagnosis.told_loss import of_the_losses
+from ppo_scope.ppo.distributions import DiagonalGaussian
 from ppo_scope.ppo.engine import clip_edges
 from ppo_scope.probes.measurement import median, rms, variance_of
 from ppo_scope.probes.minibatches import Minibatches
@@ -34,22 +36,31 @@ MOVES = 1e-3
 IMPOSSIBLE = -1e4
 """log r that no policy comes to: what it took has a logit of −10⁸ or the like, the mark of what is forbidden."""
 
+LEAST = np.float32(-1e30)
+
 
 def not_finite(moment: Moment, batch: Batch) -> Row:
     """Which share of a number that the samples have is not finite, and which of `NUMBERS` it is: the first in order.
 
-    That r is 0 is no such thing: what a mask forbids in the loss has a log π of −∞.
+    That r is 0 is no such thing: what a mask forbids in the loss has a log π of −∞. The last step counts, too, after
+    which no minibatch comes: whoever asks a policy of weights that are NaN for an action may be told an error.
     """
     seen, of_samples = moment.seen, (batch.log_probs, batch.advantages, batch.values, batch.targets)
     whole = [moment.update.rollout.rewards.reshape(-1), *(found.cpu().numpy() for found in of_samples)]
     each = [moment.transitions(found) for found in whole]
     if seen is not None:
-        each += [np.maximum(seen.transitions(seen.logratio), np.float32(-1e30)), seen.transitions(seen.values)]
+        each += [np.maximum(seen.transitions(seen.logratio), LEAST), seen.transitions(seen.values)]
+    told = list(zip(NUMBERS, each, strict=False))
+    if (theta := moment.subject.abilities.theta) is not None:
+        told.append((WEIGHTS, theta().numpy()))
+    if moment.after is not None:
+        logratio, _, _, values = map(moment.transitions, moment.after)
+        told += [("log r", np.maximum(logratio, LEAST)), ("V", values)]
     judges = not bool(np.isnan(each[NUMBERS.index("V_old")]).all())
-    for place, found in enumerate(each):
-        known = judges or NUMBERS[place] not in OF_CRITIC
+    for name, found in told:
+        known = judges or name not in OF_CRITIC
         if known and (finite := np.count_nonzero(np.isfinite(found))) < len(found):
-            return {"not_finite_share": 1.0 - finite / len(found), "not_finite_of": float(place)}
+            return {"not_finite_share": 1.0 - finite / len(found), "not_finite_of": float(NUMBERS.index(name))}
     return {"not_finite_share": 0.0}
 
 
@@ -288,7 +299,8 @@ def _first_ratio(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
             found[f"on_at_{name}"] = np.count_nonzero(~off & there) / np.count_nonzero(there)
     observations = batch.observations.cpu().numpy()[samples]
     if observations.ndim == 2 and observations.shape[1]:
-        found["off_smoothness"] = _smoothness(observations, actions, logratio)
+        chosen = actions.astype(np.int64) if _are_choices(moment, actions) else actions
+        found["off_smoothness"] = _smoothness(observations, chosen, logratio)
     return found
 
 
@@ -330,7 +342,7 @@ def _shifted(moment: Moment, batch: Batch) -> Row:
 
 def _at_a_bound(moment: Moment, actions: NDArray[np.generic]) -> NDArray[np.bool_] | None:
     """[B], of real numbers, whether one lies at or beyond a bound: one that is known, or where several are the same."""
-    if actions.dtype.kind != "f":
+    if actions.dtype.kind != "f" or _are_choices(moment, actions):
         return None
     low, high = actions.min(0), actions.max(0)
     many = ((actions == low).sum(0) > 1, (actions == high).sum(0) > 1)
@@ -341,6 +353,12 @@ def _at_a_bound(moment: Moment, actions: NDArray[np.generic]) -> NDArray[np.bool
         if bound is not None:
             there |= outside(actions, np.asarray(bound).reshape(1, -1))
     return _any(there)
+
+
+def _are_choices(moment: Moment, actions: NDArray[Any]) -> bool:
+    """Whether these are whole numbers of a policy that is no normal one: scripts keep choices with a fraction, too."""
+    normal = isinstance(moment.subject.distribution, DiagonalGaussian)
+    return not normal and bool((actions == np.round(actions)).all())
 
 
 def _any(there: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -39,8 +39,9 @@ def of_the_used(moment: Moment, batch: Batch, seen: Minibatches) -> Row:
         found["used_like_rewards"] = _correlation(used, moment.update.rollout.rewards.reshape(-1)[samples])
     if moment.update.settings.normalize_advantages != "off":
         epochs = np.array([minibatch.epoch for minibatch in moment.update.minibatches])
+        several = seen.trained & (np.count_nonzero(seen.trained, axis=1) > 1)[:, None]  # one alone is left as it is
         first = epochs == epochs[0]
-        all_used = seen.advantages[first][seen.trained[first]]
+        all_used = seen.advantages[first][several[first]]
         if len(all_used) >= FEWEST:
             found |= {"used_mean": float(all_used.mean()), "used_deviation": math.sqrt(variance_of(all_used))}
     return found

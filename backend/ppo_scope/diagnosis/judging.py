@@ -22,9 +22,10 @@ LARGE_BONUS = 0.03
 UNEVEN = 1000.0
 """Between how much parts of it vary."""
 
-NUMBERS = ("R", "log π_old", "Â", "V_old", "V_targ", "log r", "V")
+WEIGHTS = "θ"
+NUMBERS = ("R", "log π_old", "Â", "V_old", "V_targ", "log r", "V", WEIGHTS)
 OF_CRITIC = ("V_old", "V_targ", "V")
-"""What samples have, in the order in which it comes to be; the latter only where there is a critic."""
+"""What samples have, in the order in which it comes to be, and weights; the latter only where there is a critic."""
 
 Row = dict[str, float]
 

@@ -149,7 +149,8 @@ class Moment:
             raise LookupError("there are no samples yet")
         outputs, _ = self.judged(self.batch)
         with torch.no_grad():
-            return self.distribution.evaluate(outputs, self.batch.actions)
+            log_probs, entropies = self.distribution.evaluate(outputs, self.batch.actions)
+        return log_probs.float(), entropies.float()  # actions may be of double precision
 
     @cached_property
     def logratio_now(self) -> Floats:
@@ -173,6 +174,20 @@ class Moment:
         if self._judged is None:
             self._judged = needed(self.subject.abilities.judge, "judge")(batch)
         return self._judged
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether the weights are, what the policy makes of the samples, and what it was trained on."""
+        batch, abilities = self.batch, self.subject.abilities
+        known = (
+            [] if batch is None else [batch.log_probs, batch.advantages, *(one.loss for one in self.update.minibatches)]
+        )
+        try:
+            known += [] if abilities.theta is None else [abilities.theta()]
+            known += [] if batch is None or abilities.judge is None else self.judged(batch)
+        except Exception:  # that it fails says nothing of what it would be
+            return True
+        return all(bool(one.isfinite().all()) for one in known)
 
     @cached_property
     def action_masks(self) -> NDArray[np.bool_] | None:

@@ -43,6 +43,8 @@ SHOWN = (Region.INSIDE, Region.HELD, Region.PULLED_BACK, Region.UNHELD, Region.U
 """The regions that samples of a rollout can be in, in the order of the histogram's rows."""
 EPSILON = float(np.finfo(np.float32).eps)
 
+NOT_FINITE = "Not shown here: the weights, or what the policy makes of the samples, are NaN or infinite."
+
 Array = NDArray[Any]
 
 
@@ -50,7 +52,8 @@ def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = Non
     """The scalars that are always on and everything that the watched probes add. Unknown names are ignored.
 
     Nobody's training ends by being looked at: a probe that raises, or gives what it does not promise, is noted in
-    `budget.failed` and not asked again. One whose subject cannot do what it needs is noted in `lacks`.
+    `budget.failed` and not asked again. One whose subject cannot do what it needs, or whose numbers are not finite, is
+    noted in `lacks`.
     """
     budget = budget or Budget()
     found = Measurement()
@@ -69,7 +72,10 @@ def measure(moment: Moment, watched: frozenset[str], budget: Budget | None = Non
         except Lacking as lacking:
             found.lacks[name] = str(lacking)
         except Exception as error:
-            budget.failed[name] = described(error)
+            if moment.finite:
+                budget.failed[name] = described(error)
+            else:
+                found.lacks[name] = NOT_FINITE
         else:
             found.take(probed)
             found.measured.append(name)

@@ -31,6 +31,8 @@ AWAY_SECONDS = 600.0
 """Until a loop that is not connected need not be waited for: what is kept of its run goes on whenever it comes back."""
 LOST = "The connection to the training loop was lost before it answered: it may have obeyed, or not."
 NO_PICTURES = "This run's training loop is somebody else's: its environment is not drawn."
+BETWEEN = ("ready", "update")
+"""Phases of a loop that is at no update."""
 STOP_SECONDS = 0.5
 """How long a page that ends such a run waits for the loop to hear it."""
 
@@ -153,7 +155,7 @@ class AttachedRun(LiveRun):
         if goodbye or self._condition.asked_to_end:
             self.wire.end()
         elif self._code is not None:
-            self.wire.end(self._code)
+            self._ends_with(self._code)
         elif not self.gone:
             self.wire.disconnect()
             self._answer_all(ErrorCode.FAILED, LOST)
@@ -164,7 +166,15 @@ class AttachedRun(LiveRun):
         """The script of this loop has: where the loop is not connected, or once it is not, it never comes back."""
         self._code = code
         if not self.wire.connected:
-            self.wire.end(code)
+            self._ends_with(code)
+
+    def _ends_with(self, code: int) -> None:
+        """How a process that the script has forked has ended, nobody knows: a pool ends its own, whatever they are
+        at. One that was between two updates has not failed where its script has not.
+        """
+        if code == 0 and self.record.position["phase"] in BETWEEN:
+            self._condition.ask_to_end()
+        self.wire.end(code)
 
     @property
     def dispensable(self) -> bool:

@@ -46,7 +46,7 @@ def classify(exitcode: int | None, *, reported: str, asked: bool, out_of_memory:
 
     Args:
         exitcode: as multiprocessing gives it: negative where a signal ended the process; None: it was on another
-            machine, and is not reached any more.
+            machine, and is not reached any more. Of a loop that is somebody else's, that of its script.
         reported: the last state that the process reported about itself.
         asked: the server asked it to stop.
         out_of_memory: the kernel ran out of memory while the process lived.
@@ -88,6 +88,9 @@ def _killed(number: int, output: str) -> Cause:
 def _failed(exitcode: int, output: str | None) -> Cause:
     summary = f"The training process ended by itself (exit code {exitcode}) without saying why."
     if output is None:
+        summary = f"Its script has ended (exit code {exitcode}), and this run without saying why."
+        if not exitcode:
+            summary = "The process that trained it has ended in the midst of an update, without saying why."
         return Cause(summary, "", "What it printed is where it was started. Correct the cause, then restart.")
     remedy = "The detail holds the last lines that it printed. Correct their cause, then restart."
     return Cause(summary, output or "It printed nothing.", remedy)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
+from types import TracebackType
 
 from ppo_scope.ppo.devices import NoDevice
 from ppo_scope.ppo.failures import EnvironmentFault, UnusableEnvironment
@@ -12,6 +14,8 @@ from ppo_scope.wire.run import Cause
 
 SPEAKING = (UnusableEnvironment, EnvironmentFault, NotFiniteError, DoesNotFit, NoDevice)
 """Errors whose text is a sentence for people."""
+RUNNERS = ("<frozen runpy>", str(Path(__file__).parents[1] / "attach"))
+"""Where the code is from that runs a script: how the names of its files begin."""
 DETAIL = 4000
 SUMMARY = 300
 
@@ -65,4 +69,17 @@ def _after(error: BaseException) -> str:
 
 def _detail(error: BaseException) -> str:
     detail = getattr(error, "detail", None)  # an environment's own traceback says more than ours around it
-    return detail if isinstance(detail, str) and detail else "".join(traceback.format_exception(error))[-DETAIL:]
+    if isinstance(detail, str) and detail:
+        return detail
+    frames = theirs(error.__traceback__)
+    return "".join(traceback.format_exception(type(error), error, frames))[-DETAIL:]
+
+
+def theirs(frames: TracebackType | None) -> TracebackType | None:
+    """A traceback from where somebody's script begins, without what runs it; the whole one, where nothing of theirs is
+    in it.
+    """
+    found = frames
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(RUNNERS):
+        found = found.tb_next
+    return found or frames

@@ -33,6 +33,7 @@ AGAIN_SECONDS = (0.5, 5.0)
 JITTER = random.Random()
 """Of that: the generator of `random` is the loop's."""
 OPEN_SECONDS = 5.0
+DRAIN_SECONDS = 0.002
 MOST_WAITING = 256
 """Commands that wait for the loop to come to one of its hooks."""
 FORBIDDEN = 403
@@ -64,6 +65,7 @@ class Line:
         self._tell = heard
         self._out: deque[bytes] = deque()
         self._size = 0
+        self._sending = False
         self._commands: deque[Command] = deque()
         self._watch: Command | None = None
         self._news = threading.Condition()
@@ -128,6 +130,12 @@ class Line:
                 return self._commands.popleft()
             command, self._watch = self._watch, None
             return command
+
+    def drain(self, within: float) -> None:
+        """Wait until what was handed over has been sent, for so many seconds at most."""
+        until = time.monotonic() + within
+        while (self._out or self._sending) and self.connected and time.monotonic() < until:
+            time.sleep(DRAIN_SECONDS)
 
     def close(self, within: float) -> None:
         """Send what waits, so far as that goes in so many seconds, and say goodbye."""
@@ -208,8 +216,10 @@ class Line:
                 self._out.clear()
                 self._size = 0
                 closing = self._closing
+                self._sending = bool(waiting)
             for message in waiting:
                 connection.send(message)
+            self._sending = False
             if self._connection is None:  # the reader has seen it end
                 connection.recv(0)  # raises why
                 return

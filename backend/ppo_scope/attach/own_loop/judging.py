@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ppo_scope.attach.arrays import Misshapen, samples_of, taken_of
 from ppo_scope.attach.own_loop.handed import Handed, Kept
+from ppo_scope.attach.refusing import is_of_nan
 from ppo_scope.attach.watcher import say
 from ppo_scope.ppo.distributions import Categorical, DiagonalGaussian
 from ppo_scope.probes.record import Batch, Bools
@@ -108,6 +109,8 @@ class Judging:
             with unmoved(), torch.no_grad():
                 return self._answer(self._judge(seen_as(batch.observations, self._kept)), len(batch.values))
         except Exception as error:
+            if isinstance(error, ValueError) and is_of_nan(error) and batch.outputs is not None:
+                return torch.full_like(batch.outputs, torch.nan), torch.full_like(batch.values, torch.nan)
             self._judge = None
             say(FAILED.format(why=error if isinstance(error, Misshapen) else _named(error)))
             return None

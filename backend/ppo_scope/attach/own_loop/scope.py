@@ -288,9 +288,9 @@ class Scope(ToldLoop):
         Raises:
             ValueError: as in `rollout`.
         """
-        if self._open:  # its loop has left the update before in the middle: that is over as it is
+        if self._open:  # its loop has left the update before in the middle
             self._begun = False
-            self._updated(stopped_by_kl=False)
+            self.left()
         self.begins()
         before, self._facts = self._facts, with_rollout(self._facts, layout, moved)
         try:
@@ -477,6 +477,10 @@ class Scope(ToldLoop):
         self._updated(stopped_by_kl)
         together = self._ranks.together
         return going_on if together else self._watcher is None or not self._watcher.stopping
+
+    def left(self) -> None:
+        """An update that has been left in the middle is over as it is."""
+        self._updated(stopped_by_kl=False)
 
     @guarded
     def _updated(self, stopped_by_kl: bool) -> None:

@@ -119,6 +119,10 @@ class ToldLoop:
         """What a process beside the loop measures by: only what the loop has told."""
         return Model(self, ToldPolicy(self.distribution, self.abilities, lambda: self._losses_told))
 
+    def left(self) -> None:
+        """See `watcher.Left`."""
+        raise NotImplementedError
+
     @property
     def rollout_layout(self) -> tuple[int, int] | None:
         """(M, N) of the rollout at hand."""

@@ -259,7 +259,7 @@ class Watched(NotingLoop):
         if self.watcher.off:
             train()
             return
-        with self._listening():
+        with self.leaving(), self._listening():
             train()
         self._ended_by_train()
 
@@ -311,7 +311,7 @@ class Watched(NotingLoop):
         before, made = self._learned
         if self._model.num_timesteps < made:
             self._learned = before + made, 0
-        self._left()
+        self.left()
         self._ends, self._ended = [], []
 
     @guarded

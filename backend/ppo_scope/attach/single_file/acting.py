@@ -59,8 +59,11 @@ class Acting:
                 self._envs.step = self._step
             self._envs = self._step = None
 
-    def rollout(self, rewards: Floats, ends: Bools, step: int) -> tuple[Bools, list[Episode]]:
-        """Which ends of a rollout [M, N] that began at this step of the run were cut, and the episodes that ended."""
+    def rollout(self, rewards: Floats, starts: Bools, ends: Bools, step: int) -> tuple[Bools, list[Episode]]:
+        """Which ends of a rollout [M, N] that began at this step of the run were cut, and the episodes that ended.
+
+        `starts`: the steps after an end.
+        """
         rows, cut = rewards.shape[1], np.zeros_like(ends)
         self.ignored = 0
         if self._steps == len(ends) and all(one.shape == (rows,) for one in self._cut.values()):
@@ -72,7 +75,9 @@ class Acting:
             told = [one for one in self._told if one[0] >= before]
             added = [Episode(step + (t - before + 1) * rows, found, length) for t, found, length in told]
         else:
-            added = self._episodes.take(rewards, ends, step, np.ones_like(ends))
+            played = ~starts if self.resets_late else np.ones_like(ends)
+            paid = np.where(played, rewards, np.float32(0))
+            added = self._episodes.take(paid, ends, step, np.ones_like(ends), played)
         self._cut, self._told, self._steps = {}, [], 0
         return cut, added
 

@@ -34,7 +34,7 @@ def update_of(found: Found, facts: Facts, index: int, acting: Acting, agent: Age
     layout = layout_of(found)
     rewards, starts = (taken(found[name], kind).reshape(layout) for name, kind in ROLLED)
     ends = np.concatenate([starts[1:], taken(found["next_done"], np.bool_).reshape(1, -1)])
-    cut, ended = acting.rollout(rewards, ends, steps)
+    cut, ended = acting.rollout(rewards, starts, ends, steps)
     decays = [nan if one is None else one for one in (facts.discount, facts.gae_lambda)]
     form = ScriptForm(agent.discrete, prod(decays))
     source = form, Scripted.of(found, ends, cut, remembers=isinstance(agent, RememberingAgent))
