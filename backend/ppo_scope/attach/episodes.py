@@ -29,8 +29,8 @@ class Episodes:
     ) -> list[Episode]:
         """Those that ended within a rollout [M, N] that began at this step of the run, in order of time.
 
-        What is not `trained`, or not `played`, is no transition: it adds to no return and no length. An end that is told
-        there is that of the steps before, once: where there are none since the end before, nothing has ended.
+        What is not `trained`, or not `played`, is no transition: it adds to no return and no length. An end that is
+        told there is that of the steps before, once: where there are none since the end before, nothing has ended.
         """
         rows = rewards.shape[1]
         if len(self._returns) != rows:
