@@ -7,7 +7,7 @@ import { CLOSE, HEARTBEAT } from "../wire.js";
 const SILENCE = 15_000; // the server is gone
 /** Seconds without a word, not even a second heartbeat, after which that is said. */
 export const QUIET = Math.ceil(2.5 * HEARTBEAT);
-/** Of what the server closes with: a reason that a page tells. */
+/** Of what the server closes with: a reason that a page tells. @type {ReadonlySet<number>} */
 const SAID = new Set([CLOSE.TRY_AGAIN_LATER, CLOSE.GOING_AWAY]);
 const SHORTEST = 500;
 const LONGEST = 15_000;

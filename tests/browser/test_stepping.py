@@ -110,7 +110,7 @@ def test_until_something_is_not_finite(server, page):
     explosive = ("--learning-rate", "1", "--entropy-coef", "100", "--num-envs", "4", "--rollout-steps", "32")
     dashboard = Dashboard(page, only(server("--paused", "--env", "Pendulum-v1", *explosive), *LOOKED_AT))
     step_until(dashboard, "not_finite")
-    badge = page.get_by_role("button", name="findings")  # among them the consequences: KL and the norm of the gradient
+    badge = page.get_by_role("button", name="causes")  # KL and the norm of the gradient are consequences of one
     assert "logratio is not finite at epoch 1" in until(lambda: badge.get_attribute("title"))
     # What is on show is where it happened; the update is abandoned, and leaves no row.
     assert (dashboard.data()["phase"], dashboard.update()) == ("loss", len(row_values(page, "loss")) + 1)

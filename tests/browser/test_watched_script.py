@@ -76,7 +76,7 @@ def test_a_script_is_begun_anew_with_the_lines_that_show_it_and_the_page_says_wh
         dashboard = Dashboard.of(page).at(state="paused", update="1", phase="rollout|advantages")
         assert not (tmp_path / "saved").exists(), "nothing of the script's was run to end it the first time"
         dashboard.step("minibatch")
-        until(lambda: page.get_by_text("epoch 1 of 1 · minibatch 1 of 1").first.is_visible())
+        until(lambda: page.get_by_text("epoch 1 of K · minibatch 1 of n").first.is_visible())
         ratios = dashboard.ratio()
         assert float(ratios["clipRange"]) == 0.15
         run = page.locator("button.run")
