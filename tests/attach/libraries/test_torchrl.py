@@ -111,7 +111,8 @@ def test_the_gradients_of_its_terms_add_up_to_that_of_its_loss_and_leave_none_be
     here = watched._scope.as_it_is().policy
     along = here.besides(SimpleNamespace(told=[1], minibatches=[None]), frozenset({"gradients"}))
     there = pickle.loads(pickle.dumps(here))
-    there.after(SimpleNamespace(losses=[]), None, here.theta(), along)
+    ended = SimpleNamespace(batch=SimpleNamespace(told_after=None))
+    there.after(SimpleNamespace(losses=[]), ended, here.theta(), along)
     assert np.array_equal(there.abilities().differentiate(None, None), gradients)
     assert there.abilities().parts() == watched._networks.parts()
     assert here.besides(SimpleNamespace(told=[1]), frozenset()) == [], "it costs a pass, and nobody looks"
