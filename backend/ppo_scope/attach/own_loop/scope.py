@@ -434,7 +434,8 @@ class Scope(ToldLoop):
             update.told.append(found)
         self._count += 1
         update.size = max(size, update.size)
-        update.known |= leaks_in(advantages, old_log_prob, returns)
+        if self._count == 1:  # as it is in all of them
+            update.known |= leaks_in(advantages, old_log_prob, returns)
         self._losses_told.append(losses)
         if norm is not None:
             update.gradient_norms[self._count - 1] = norm
