@@ -13,6 +13,8 @@ import pytest
 import torch
 
 from ppo_scope.attach.advising.advice import advice_of
+from ppo_scope.attach.advising.draft import Piece
+from ppo_scope.attach.advising.parting import Put
 from ppo_scope.attach.inserting import anew, guard
 from ppo_scope.attach.inserting.guard import Guard
 from ppo_scope.attach.inserting.inserter import Inserter, files_with
@@ -255,3 +257,20 @@ def test_a_file_is_run_with_lines_in_it_wherever_it_is(script, as_module, main, 
     if script == "held.py":
         assert path == "held.py"
     assert not list(tmp_path.rglob("held*.pyc")), "nothing of it stays"
+
+
+@pytest.mark.parametrize(
+    ("line", "after", "goes_in"),
+    [
+        ("a(); b()", False, True),
+        ("a(); b()", True, True),
+        ("x = a(); b()", False, False),  # tells x, which is not made yet
+        ("b(); x = a()", True, False),  # or another one by then
+        ("if a: b()", False, False),  # would tell it where the script does nothing
+    ],
+)
+def test_lines_stand_beside_several_statements_where_the_side_makes_no_difference(line, after, goes_in):
+    pieces = [Piece(0, False, ["import ppo_scope"], 0), Piece(1, after, ["scope.minibatch(samples=x)"], 1)]
+    put = Put("mine.py", f"{line}\n", pieces, "scope")
+    with contextlib.nullcontext() if goes_in else pytest.raises(NotInserted, match="line 1 has several statements"):
+        tree_with(put, ["scope"])

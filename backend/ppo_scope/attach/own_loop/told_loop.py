@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,7 @@ LONGEST = 100
 """Characters of whose loop it is."""
 
 
-class ToldLoop:
+class ToldLoop(ABC):
     """A `Subject`. A subclass takes what the loop tells, and calls the watcher at each phase."""
 
     observation_space: gym.Space[Any] | None = None
@@ -119,9 +120,9 @@ class ToldLoop:
         """What a process beside the loop measures by: only what the loop has told."""
         return Model(self, ToldPolicy(self.distribution, self.abilities, lambda: self._losses_told))
 
+    @abstractmethod
     def left(self) -> None:
         """See `watcher.Left`."""
-        raise NotImplementedError
 
     @property
     def rollout_layout(self) -> tuple[int, int] | None:

@@ -76,8 +76,7 @@ class Acting:
             added = [Episode(step + (t - before + 1) * rows, found, length) for t, found, length in told]
         else:
             played = ~starts if self.resets_late else np.ones_like(ends)
-            paid = np.where(played, rewards, np.float32(0))
-            added = self._episodes.take(paid, ends, step, np.ones_like(ends), played)
+            added = self._episodes.take(rewards, ends, step, np.ones_like(ends), played)
         self._cut, self._told, self._steps = {}, [], 0
         return cut, added
 
