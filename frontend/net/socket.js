@@ -42,6 +42,8 @@ export class Socket {
   /** Seconds since then, of those in which this page had time to hear something: a busy page takes no server for silent. */
   #silent = 0;
   #closed = false;
+  /** Why the server has closed it, where it has said so: that holds until it lets this page in again. */
+  #reason = "";
   /** @type {Handlers} */
   #handlers;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -96,18 +98,18 @@ export class Socket {
 
   /** @param {Told} message */
   #receive(message) {
-    if (message.type === "role") this.#attempt = 0; // let in; who is turned away at the door waits longer each time
+    if (message.type === "role") [this.#attempt, this.#reason] = [0, ""]; // let in; who is turned away at the door waits longer each time
     if (message.type === "heartbeat") this.send({ type: "heartbeat" });
     else this.#handlers.onMessage(message);
   }
 
-  /** @param {string} reason why the server has closed it, where it has said so */
   #lost(reason = "") {
     this.#socket = null;
+    this.#reason = reason || this.#reason;
     if (this.#closed) return;
     const delay = backoff(this.#attempt++, Math.random());
     this.#retry = setTimeout(() => this.connect(), delay);
-    this.#handlers.onLost(performance.now() + delay, reason);
+    this.#handlers.onLost(performance.now() + delay, this.#reason);
   }
 
   /** Somebody is looking, or the network is back: no need to wait for the rest of a long delay. */

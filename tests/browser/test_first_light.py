@@ -165,7 +165,11 @@ def test_a_server_that_was_ended_has_said_so(server, page, faults):
     live = server("--paused", "--seed", SEED)
     Dashboard(page, only(live, "Clip mask")).at(state="paused")
     live.stop()
-    page.get_by_text("The server was ended, and what it trained with it.").wait_for(timeout=PATIENCE)
+    said = page.get_by_text("The server was ended, and what it trained with it.")
+    said.wait_for(timeout=PATIENCE)
+    page.wait_for_event("websocket", timeout=PATIENCE)
+    page.wait_for_event("websocket", timeout=PATIENCE)  # the first one has failed
+    assert said.is_visible(), "and that holds while nobody answers"
 
 
 def test_server_gone_and_back_is_survived(server, page, faults, tmp_path):
